@@ -1,0 +1,38 @@
+"""What can go wrong, said for the person who reads it; the command line turns each into its exit code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """An expected failure: `message` says what happened and what it means, `hint` what to do.
+
+    `exit` is the process exit code of the contract. Raised anywhere, caught in `cli.main` alone.
+    """
+
+    exit: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Refused(Failure):
+    """Refused or failed, and nothing was changed (exit 1)."""
+
+
+class Usage(Failure):
+    """The call is wrong: an unknown flag or key, a bad value, a bad answers file (exit 2)."""
+
+    exit = 2
+
+
+class Cancelled(Failure):
+    """The user said stop: Ctrl-C, Ctrl-D, or "no" at the review (exit 130)."""
+
+    exit = 130
+
+    def __init__(self, message: str = "Cancelled: nothing was changed.", hint: str = "") -> None:
+        super().__init__(message, hint)
