@@ -1,1 +1,1 @@
-"""asyncscaffold: asks before going async, renders the Rust project that fits, updates it safely."""
+"""Asks before going async, renders the Rust project that fits, updates it without losing an edit."""

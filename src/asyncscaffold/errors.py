@@ -1,4 +1,4 @@
-"""What can go wrong, said for the person who reads it; the command line turns each into its exit code."""
+"""What can go wrong, said for the person who reads it; cli.py turns each into an exit code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""An answer's value: text and YAML cast to a question's type, with messages for people."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import yaml
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+"""No value: a question without a default, or one that nobody answered."""
+
+TRUE = {"true", "yes", "y", "t", "on", "1"}
+FALSE = {"false", "no", "n", "f", "off", "0", "null", "none", ""}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` for the nearest of `known`, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def cast(type_name: str, value: Any) -> Any:
+    """`value` as the question's type. Raises `ValueError`, with a person's message."""
+    if type_name not in CASTS:
+        raise ValueError(f"the template asks for an unknown type {type_name!r}")
+    if value is None and type_name not in {"json", "yaml"}:
+        raise ValueError(f"an answer of type {type_name} is needed, not null")
+    return CASTS[type_name](value)
+
+
+def _to_bool(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if isinstance(value, bool) or text in TRUE | FALSE:
+        return text in TRUE
+    raise ValueError(f"{value!r} is not true or false")
+
+
+def _to_number(kind: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{value!r} is not {name}") from None
+
+    return convert
+
+
+def _to_str(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        raise ValueError(f"{value!r} is not text")
+    return str(value)
+
+
+def _to_data(load: Callable[[str], Any]) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return load(value)
+        except (ValueError, yaml.YAMLError) as error:
+            raise ValueError(f"{value!r} cannot be read: {error}") from None
+
+    return convert
+
+
+CASTS: dict[str, Callable[[Any], Any]] = {
+    "bool": _to_bool,
+    "int": _to_number(int, "a whole number"),
+    "float": _to_number(float, "a number"),
+    "str": _to_str,
+    "path": _to_str,
+    "json": _to_data(json.loads),
+    "yaml": _to_data(yaml.safe_load),
+}
