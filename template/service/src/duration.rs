@@ -21,10 +21,7 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     match &text[digits.len()..] {
         "ms" => Ok(Duration::from_millis(number)),
         "s" => Ok(Duration::from_secs(number)),
-        "m" => number
-            .checked_mul(60)
-            .map(Duration::from_secs)
-            .ok_or(NotADuration),
+        "m" => number.checked_mul(60).map(Duration::from_secs).ok_or(NotADuration),
         _ => Err(NotADuration),
     }
 }
@@ -44,7 +41,18 @@ mod tests {
     #[test]
     fn anything_else_is_not() {
         for text in [
-            "", "5", "s", "5h", "-5s", "+5s", "1.5s", " 5s", "5 s", "5S", "5sm", "٥s",
+            "",
+            "5",
+            "s",
+            "5h",
+            "-5s",
+            "+5s",
+            "1.5s",
+            " 5s",
+            "5 s",
+            "5S",
+            "5sm",
+            "٥s",
             "99999999999999999999s",
             "18446744073709551615m",
         ] {

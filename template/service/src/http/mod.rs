@@ -1,1 +1,83 @@
-//! The HTTP interface.
+//! The HTTP interface: routes, and how the store's answers look in HTTP.
+//!
+//! | call | result |
+//! | --- | --- |
+//! | `PUT /v1/keys/{key}`, `?ttl=5s`, `If-Match`, `If-None-Match` | 201 new, 200 replaced, with `ETag`; 412 |
+//! | `GET /v1/keys/{key}`, `If-Match`, `If-None-Match` | 200 with `ETag`; 304; 404; 412 |
+//! | `GET /v1/keys/{key}?after=REV&wait=5s` | 200 when there is something newer; 204; 404 |
+//! | `DELETE /v1/keys/{key}`, `If-Match` | 204; 404; 412 |
+//! | `GET /v1/keys?prefix=P&limit=N` | keys in order, and whether there are more |
+//! | `GET /v1/events?prefix=P` | server-sent events |
+//!
+//! Whatever goes wrong is a [`Problem`]. Limits and deadlines are not this module's business: they are laid around the
+//! router.
+
+mod conditions;
+mod events;
+mod keys;
+mod params;
+
+use axum::{
+    Router,
+    http::{HeaderName, Method, StatusCode, Uri, header},
+    routing::get,
+};
+use domain::{Mismatch, Revision};
+
+use crate::{
+    lifecycle::Phases,
+    problem::Problem,
+    store::{Store, StoreError},
+};
+
+/// What handlers work with.
+#[derive(Debug, Clone)]
+struct App {
+    store: Store,
+    phases: Phases,
+}
+
+/// All routes. Streams and waits end when `phases` say that the drain has begun.
+pub fn router(store: Store, phases: Phases) -> Router {
+    Router::new()
+        .route("/v1/keys", get(keys::list))
+        .route("/v1/keys/{key}", get(keys::get).put(keys::put).delete(keys::delete))
+        .route("/v1/events", get(events::stream))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(App { store, phases })
+}
+
+async fn no_such_route(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+/// axum adds `Allow`.
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+fn bad_request(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+fn etag(revision: Revision) -> [(HeaderName, String); 1] {
+    [(header::ETAG, format!("\"{revision}\""))]
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Overloaded | StoreError::Stopped => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+            StoreError::Mismatch(mismatch) => mismatch.into(),
+        }
+    }
+}
+
+impl From<Mismatch> for Problem {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, mismatch.to_string())
+    }
+}

@@ -1,0 +1,68 @@
+//! The stream of events, as server-sent events.
+
+use std::time::Duration;
+
+use axum::{
+    Error,
+    extract::State,
+    response::sse::{self, KeepAlive, Sse},
+};
+use domain::{Event, Revision};
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{
+    App,
+    params::{self, Params},
+};
+
+/// How often a stream without events shows that it is alive. Proxies take a minute of silence for the end.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The data of `put`, `delete` and `expire`.
+#[derive(Serialize)]
+struct Changed<'a> {
+    key: &'a str,
+    revision: Revision,
+}
+
+/// The data of `lagged`: how many events the reader was too slow for, whatever their keys.
+#[derive(Serialize)]
+struct Lagged {
+    missed: u64,
+}
+
+/// Streams what happens from now on to keys that begin with the prefix, until the drain.
+pub(super) async fn stream(
+    State(App { store, phases }): State<App>,
+    Params(params::Events { prefix }): Params<params::Events>,
+) -> Sse<impl Stream<Item = Result<sse::Event, Error>>> {
+    // Subscribed before the response head is sent: whoever has seen the head misses nothing.
+    let events = stream::unfold((store.subscribe(), prefix), |(mut events, prefix)| async {
+        let event = next(&mut events, &prefix).await?;
+        Some((event, (events, prefix)))
+    });
+    let events = events.take_until(async move { phases.draining().await });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// The next event for this reader; `None` at the end.
+///
+/// The channel keeps a bounded number of events. A slow reader is told how many it missed, and goes on with the oldest
+/// that is left.
+async fn next(events: &mut broadcast::Receiver<Event>, prefix: &str) -> Option<Result<sse::Event, Error>> {
+    loop {
+        match events.recv().await {
+            Ok(event) if event.key.starts_with(prefix) => {
+                let data = Changed { key: &event.key, revision: event.revision };
+                return Some(sse::Event::default().event(event.kind.name()).json_data(data));
+            }
+            Ok(_) => {}
+            Err(RecvError::Lagged(missed)) => {
+                return Some(sse::Event::default().event("lagged").json_data(Lagged { missed }));
+            }
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}

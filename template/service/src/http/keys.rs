@@ -1,0 +1,142 @@
+//! The handlers of keys: a request in, one call of the store, a response out.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use domain::{Change, Found, Key, Mismatch, Page, Revision};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use tokio::time;
+
+use super::{
+    App, bad_request,
+    conditions::Conditions,
+    etag,
+    params::{self, Params, PathKey},
+};
+use crate::{problem::Problem, store::StoreError};
+
+/// How many keys a listing has at most, and when nobody says how many.
+const LISTED: usize = 1000;
+
+/// A listing, as JSON.
+#[derive(Serialize)]
+pub(super) struct Listing {
+    keys: Vec<Item>,
+    more: bool,
+}
+
+/// A key in a listing, as JSON.
+#[derive(Serialize)]
+struct Item {
+    key: String,
+    revision: Revision,
+    size: usize,
+    expires_in_ms: Option<u128>,
+}
+
+/// Stores the body under the key.
+pub(super) async fn put(
+    State(app): State<App>,
+    PathKey(key): PathKey,
+    Params(params): Params<params::Put>,
+    Conditions(condition): Conditions,
+    body: Body,
+) -> Result<impl IntoResponse, Problem> {
+    let value = read(body).await?;
+    let written = app.store.put(key, &value, params.ttl, condition).await?;
+    let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, etag(written.revision)))
+}
+
+/// Answers with the value, at once or, with `after`, as soon as there is one that is newer.
+///
+/// With `after`, 204 says that nothing has changed, and 404 that the key was removed after `after`: whoever wants to
+/// wait for its return asks with `after=0`, which takes a key that is not there for no change.
+pub(super) async fn get(
+    State(app): State<App>,
+    PathKey(key): PathKey,
+    Params(params): Params<params::Get>,
+    Conditions(condition): Conditions,
+) -> Result<Response, Problem> {
+    let found = match (params.after, params.wait) {
+        (None, None) => app.store.get(&key).await?,
+        (None, Some(_)) => return Err(bad_request("wait: there is nothing to wait for without after")),
+        (Some(after), wait) => match newer(&app, &key, after, wait).await? {
+            Change::Value(found) => Some(found),
+            Change::Removed => None,
+            Change::Nothing => return Ok(StatusCode::NO_CONTENT.into_response()),
+        },
+    };
+    let Found { value, revision, .. } = found.ok_or_else(|| no_such_key(&key))?;
+    match condition.check(Some(revision)) {
+        Ok(()) => Ok((etag(revision), value).into_response()),
+        // Who reads with `If-None-Match` has the value already (RFC 9110 §13.1.2).
+        Err(Mismatch::IfNoneMatch) => Ok((StatusCode::NOT_MODIFIED, etag(revision)).into_response()),
+        Err(mismatch) => Err(mismatch.into()),
+    }
+}
+
+/// Deletes the key.
+pub(super) async fn delete(
+    State(app): State<App>,
+    PathKey(key): PathKey,
+    Params(params::None {}): Params<params::None>,
+    Conditions(condition): Conditions,
+) -> Result<StatusCode, Problem> {
+    match app.store.delete(&key, condition).await? {
+        Some(_) => Ok(StatusCode::NO_CONTENT),
+        None => Err(no_such_key(&key)),
+    }
+}
+
+/// Lists keys.
+pub(super) async fn list(
+    State(app): State<App>,
+    Params(params): Params<params::List>,
+) -> Result<Json<Listing>, Problem> {
+    let limit = params.limit.map_or(LISTED, |limit| limit.get().min(LISTED));
+    Ok(Json(app.store.list(params.prefix, limit).await?.into()))
+}
+
+impl From<Page> for Listing {
+    fn from(page: Page) -> Self {
+        let keys = page.keys.into_iter().map(|listed| Item {
+            key: listed.key.to_string(),
+            revision: listed.revision,
+            size: listed.size,
+            expires_in_ms: listed.expires_in.map(|left| left.as_millis()),
+        });
+        Self { keys: keys.collect(), more: page.more }
+    }
+}
+
+/// What changed since `after`; nothing, when the wait or the service comes to its end first.
+async fn newer(app: &App, key: &Key, after: Revision, wait: Option<Duration>) -> Result<Change, StoreError> {
+    let Some(wait) = wait else {
+        return app.store.changed_since(key, after).await;
+    };
+    tokio::select! {
+        change = app.store.changed(key, after) => change,
+        () = time::sleep(wait) => Ok(Change::Nothing),
+        () = app.phases.draining() => Ok(Change::Nothing),
+    }
+}
+
+/// Reads a body to its end. The limits around the router say how long it may be and how long it may take.
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    match body.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => Err(bad_request(format!("the body broke off: {error}"))),
+    }
+}
+
+fn no_such_key(key: &Key) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no key {key:?}"))
+}

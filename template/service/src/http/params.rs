@@ -1,0 +1,97 @@
+//! What requests say in their path and query, read strictly: a misspelt parameter is an error, not a default.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts, Path, Query},
+    http::request::Parts,
+};
+use domain::{Key, Revision};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
+
+use super::bad_request;
+use crate::{duration, problem::Problem};
+
+/// The key in the path.
+pub(super) struct PathKey(pub(super) Key);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|rejection| bad_request(rejection.body_text()))?;
+        let key = Key::try_from(text.as_str()).map_err(|error| bad_request(error.to_string()))?;
+        Ok(Self(key))
+    }
+}
+
+/// The parameters in the query, as `T` knows them.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => Err(bad_request(rejection.body_text())),
+        }
+    }
+}
+
+/// No parameters at all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct None {}
+
+/// The parameters of a put.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Put {
+    /// The key's time to live; without it, for ever.
+    #[serde(default, deserialize_with = "positive")]
+    pub(super) ttl: Option<Duration>,
+}
+
+/// The parameters of a get.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Get {
+    /// Answer only with something newer than this.
+    pub(super) after: Option<Revision>,
+    /// How long to wait for it; without it, not at all.
+    #[serde(default, deserialize_with = "positive")]
+    pub(super) wait: Option<Duration>,
+}
+
+/// The parameters of a listing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct List {
+    /// What the keys begin with.
+    #[serde(default)]
+    pub(super) prefix: String,
+    /// How many keys at most.
+    pub(super) limit: Option<NonZeroUsize>,
+}
+
+/// The parameters of an event stream.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Events {
+    /// What the keys begin with.
+    #[serde(default)]
+    pub(super) prefix: String,
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match duration::parse(&text).map_err(D::Error::custom)? {
+        Duration::ZERO => Err(D::Error::custom("must be more than zero")),
+        duration => Ok(Some(duration)),
+    }
+}

@@ -1,0 +1,147 @@
+//! The callers' side of the actor: a message into the inbox, and the wait for the reply.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{Change, Condition, Event, Found, Key, Page, Revision};
+use tokio::sync::{
+    broadcast,
+    mpsc::{self, error::SendTimeoutError},
+    oneshot,
+};
+
+use super::{Message, Put, Reply, task::Task};
+use crate::{
+    lifecycle::{Phases, Supervisor},
+    store::{StoreError, Written},
+};
+
+/// How long a caller stands before a full inbox. The task empties a thousand places in about a millisecond: an inbox
+/// that is still full after this time means overload, and then a quick answer is worth more than a late one.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How a store is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    events: usize,
+    mailbox: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { events: 1024, mailbox: 1024 }
+    }
+}
+
+impl Options {
+    /// How many events a watcher may be behind before it misses some.
+    #[must_use]
+    pub const fn events(self, events: usize) -> Self {
+        Self { events, ..self }
+    }
+
+    /// Places in the actor's inbox.
+    #[must_use]
+    pub const fn mailbox(self, mailbox: usize) -> Self {
+        Self { mailbox, ..self }
+    }
+}
+
+/// A handle to the store. Cheap to clone; the task behind it ends with the last handle.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inbox: mpsc::Sender<Message>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Store {
+    /// Starts the task that owns the keys. It serves until the service has stopped.
+    ///
+    /// # Panics
+    /// When an option is zero.
+    #[must_use]
+    pub fn start(options: Options, supervisor: &Supervisor, phases: Phases) -> Self {
+        let (inbox, messages) = mpsc::channel(options.mailbox);
+        let events = broadcast::Sender::new(options.events);
+        supervisor.spawn("store", Task::new(events.clone()).run(messages, phases));
+        Self { inbox, events }
+    }
+
+    /// The events from now on. A receiver that falls behind misses the oldest, and is told how many.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] and [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn get(&self, key: &Key) -> Result<Option<Found>, StoreError> {
+        self.ask(|reply| Message::Get { key: key.clone(), reply }).await
+    }
+
+    /// Stores a copy of `value`: a slice of a connection's read buffer would keep the whole buffer alive.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; then nothing has changed.
+    ///
+    /// # Cancel safety
+    /// Dropped before the inbox has taken it, nothing happens. Dropped later, it happens once all the same: only the
+    /// answer is lost.
+    pub async fn put(
+        &self,
+        key: Key,
+        value: &[u8],
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<Written, StoreError> {
+        let put = Put { key, value: Bytes::copy_from_slice(value), ttl, condition };
+        Ok(self.ask(|reply| Message::Put { put, reply }).await??)
+    }
+
+    /// Deletes a key, and gives the revision of that; `None` when the key is not there.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; then nothing has changed.
+    ///
+    /// # Cancel safety
+    /// As [`Store::put`].
+    pub async fn delete(&self, key: &Key, condition: Condition) -> Result<Option<Revision>, StoreError> {
+        Ok(self.ask(|reply| Message::Delete { key: key.clone(), condition, reply }).await??)
+    }
+
+    /// The first `limit` keys that begin with `prefix`, in key order.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] and [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn list(&self, prefix: String, limit: usize) -> Result<Page, StoreError> {
+        self.ask(|reply| Message::List { prefix, limit, reply }).await
+    }
+
+    /// What became of a key since `after`, at this moment. [`Store::changed`] waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] and [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn changed_since(&self, key: &Key, after: Revision) -> Result<Change, StoreError> {
+        self.ask(|reply| Message::ChangedSince { key: key.clone(), after, reply }).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send_timeout(message(reply), PATIENCE).await.map_err(|refused| match refused {
+            SendTimeoutError::Timeout(_) => StoreError::Overloaded,
+            SendTimeoutError::Closed(_) => StoreError::Stopped,
+        })?;
+        answer.await.map_err(|_| StoreError::Stopped)
+    }
+}

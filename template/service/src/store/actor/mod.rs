@@ -1,0 +1,37 @@
+//! The store as an actor: one task owns the keys, and everyone else sends it messages.
+//!
+//! No lock, and no state that two tasks could see half changed. Callers wait in a bounded inbox; when that stays full,
+//! they are turned away. `handle` is the callers' side, `task` the owner's.
+
+mod handle;
+mod task;
+
+pub use handle::{Options, Store};
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{Change, Condition, Found, Key, Mismatch, Page, Revision};
+use tokio::sync::oneshot;
+
+use super::Written;
+
+/// Where the answer to a message goes. The caller may have gone away: an answer nobody waits for is no error.
+type Reply<T> = oneshot::Sender<T>;
+
+/// What callers ask the task for.
+enum Message {
+    Get { key: Key, reply: Reply<Option<Found>> },
+    Put { put: Put, reply: Reply<Result<Written, Mismatch>> },
+    Delete { key: Key, condition: Condition, reply: Reply<Result<Option<Revision>, Mismatch>> },
+    List { prefix: String, limit: usize, reply: Reply<Page> },
+    ChangedSince { key: Key, after: Revision, reply: Reply<Change> },
+}
+
+/// A put on its way to the task.
+struct Put {
+    key: Key,
+    value: Bytes,
+    ttl: Option<Duration>,
+    condition: Condition,
+}

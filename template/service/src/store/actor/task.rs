@@ -1,0 +1,110 @@
+//! The owner's side of the actor: the loop that takes one message at a time.
+
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use domain::Event;
+use tokio::{
+    sync::{broadcast, mpsc},
+    time,
+};
+
+use super::{Message, Put, Reply};
+use crate::{lifecycle::Phases, store::Written};
+
+/// The task's state. Nobody else can reach it.
+pub(super) struct Task {
+    store: domain::Store,
+    events: broadcast::Sender<Event>,
+}
+
+impl Task {
+    pub(super) fn new(events: broadcast::Sender<Event>) -> Self {
+        Self { store: domain::Store::default(), events }
+    }
+
+    /// Serves until the service has stopped or the last handle is gone. What the inbox has taken by then is still done.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, phases: Phases) {
+        let mut stopped = pin!(phases.stopped());
+        // One timer for the whole life: it moves when the soonest deadline does.
+        let mut alarm = pin!(time::sleep(Duration::ZERO));
+        let mut armed = None;
+        loop {
+            // Nothing is awaited inside an arm: the other arms' futures would stand still meanwhile.
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.handle(message),
+                    None => return,
+                },
+                () = &mut alarm, if armed.is_some() => self.expire(),
+                () = &mut stopped => break,
+            }
+            let deadline = self.store.next_deadline();
+            if let Some(deadline) = deadline
+                && armed != Some(deadline)
+            {
+                alarm.as_mut().reset(deadline.into());
+            }
+            armed = deadline;
+        }
+        // From here on nothing comes in, but what is in the inbox was accepted.
+        inbox.close();
+        while let Some(message) = inbox.recv().await {
+            self.handle(message);
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        let now = now();
+        match message {
+            Message::Get { key, reply } => answer(reply, self.store.get(now, &key)),
+            Message::Put { put: Put { key, value, ttl, condition }, reply } => {
+                let done = self.store.put(now, key, value, ttl, &condition);
+                answer(
+                    reply,
+                    done.map(|put| {
+                        self.publish(put.events);
+                        Written { created: put.created, revision: put.revision }
+                    }),
+                );
+            }
+            Message::Delete { key, condition, reply } => {
+                let done = self.store.delete(now, &key, &condition);
+                answer(
+                    reply,
+                    done.map(|event| {
+                        let revision = event.as_ref().map(|event| event.revision);
+                        self.publish(event);
+                        revision
+                    }),
+                );
+            }
+            Message::List { prefix, limit, reply } => answer(reply, self.store.list(now, &prefix, limit)),
+            Message::ChangedSince { key, after, reply } => answer(reply, self.store.changed_since(now, &key, after)),
+        }
+    }
+
+    fn expire(&mut self) {
+        let events = self.store.expire(now());
+        self.publish(events);
+    }
+
+    fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            // An error says that nobody watches.
+            drop(self.events.send(event));
+        }
+    }
+}
+
+/// tokio's clock, which tests can stop and turn.
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+fn answer<T>(reply: Reply<T>, answer: T) {
+    // An error says that the caller has gone away, which is its right: what it asked for is done.
+    drop(reply.send(answer));
+}

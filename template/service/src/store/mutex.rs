@@ -1,0 +1,198 @@
+//! The store behind a lock: callers take turns at a `std::sync::Mutex`, and never wait while they hold it.
+//!
+//! The least that works: every operation is short and pure. A task of its own removes what expires.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use domain::{Change, Condition, Event, Found, Key, Page, Revision};
+use tokio::{
+    sync::{Notify, broadcast},
+    time,
+};
+
+use super::{StoreError, Written};
+use crate::lifecycle::{Phases, Supervisor};
+
+/// How a store is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    events: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { events: 1024 }
+    }
+}
+
+impl Options {
+    /// How many events a watcher may be behind before it misses some.
+    #[must_use]
+    pub const fn events(self, events: usize) -> Self {
+        Self { events }
+    }
+}
+
+/// A handle to the store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Mutex<domain::Store>,
+    events: broadcast::Sender<Event>,
+    /// Wakes the task that removes what expires: the soonest deadline has changed.
+    deadline_moved: Notify,
+}
+
+#[expect(clippy::unused_async, reason = "callers must not have to know whether the store makes them wait")]
+impl Store {
+    /// Starts the task that removes what expires. It works until the service has stopped.
+    ///
+    /// # Panics
+    /// When an option is zero.
+    #[must_use]
+    pub fn start(options: Options, supervisor: &Supervisor, phases: Phases) -> Self {
+        let shared = Arc::new(Shared {
+            store: Mutex::default(),
+            events: broadcast::Sender::new(options.events),
+            deadline_moved: Notify::new(),
+        });
+        supervisor.spawn("store expiry", expire(Arc::clone(&shared), phases));
+        Self(shared)
+    }
+
+    /// The events from now on. A receiver that falls behind misses the oldest, and is told how many.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn get(&self, key: &Key) -> Result<Option<Found>, StoreError> {
+        Ok(self.0.lock()?.get(now(), key))
+    }
+
+    /// Stores a copy of `value`: a slice of a connection's read buffer would keep the whole buffer alive.
+    ///
+    /// # Errors
+    /// [`StoreError::Mismatch`] and [`StoreError::Stopped`]; then nothing has changed.
+    ///
+    /// # Cancel safety
+    /// There is no `.await` to be dropped at: it happens when it is first polled.
+    pub async fn put(
+        &self,
+        key: Key,
+        value: &[u8],
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<Written, StoreError> {
+        let value = Bytes::copy_from_slice(value);
+        self.0.change(|store| {
+            let put = store.put(now(), key, value, ttl, &condition)?;
+            Ok((Written { created: put.created, revision: put.revision }, put.events))
+        })
+    }
+
+    /// Deletes a key, and gives the revision of that; `None` when the key is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Mismatch`] and [`StoreError::Stopped`]; then nothing has changed.
+    ///
+    /// # Cancel safety
+    /// As [`Store::put`].
+    pub async fn delete(&self, key: &Key, condition: Condition) -> Result<Option<Revision>, StoreError> {
+        self.0.change(|store| {
+            let event = store.delete(now(), key, &condition)?;
+            Ok((event.as_ref().map(|event| event.revision), event))
+        })
+    }
+
+    /// The first `limit` keys that begin with `prefix`, in key order.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn list(&self, prefix: String, limit: usize) -> Result<Page, StoreError> {
+        Ok(self.0.lock()?.list(now(), &prefix, limit))
+    }
+
+    /// What became of a key since `after`, at this moment. [`Store::changed`] waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn changed_since(&self, key: &Key, after: Revision) -> Result<Change, StoreError> {
+        Ok(self.0.lock()?.changed_since(now(), key, after))
+    }
+}
+
+impl Shared {
+    /// Takes the lock. A panic under it has left something half done: nobody may see that.
+    fn lock(&self) -> Result<MutexGuard<'_, domain::Store>, StoreError> {
+        self.store.lock().map_err(|_| {
+            self.deadline_moved.notify_one(); // the expiry task ends, and with it the service
+            StoreError::Stopped
+        })
+    }
+
+    /// Changes the store and tells of it. The lock is held until the events are out, or they could overtake each other.
+    fn change<T, E>(
+        &self,
+        change: impl FnOnce(&mut domain::Store) -> Result<(T, E), StoreError>,
+    ) -> Result<T, StoreError>
+    where
+        E: IntoIterator<Item = Event>,
+    {
+        let mut store = self.lock()?;
+        let before = store.next_deadline();
+        let (result, events) = change(&mut store)?;
+        for event in events {
+            // An error says that nobody watches.
+            drop(self.events.send(event));
+        }
+        if store.next_deadline() != before {
+            self.deadline_moved.notify_one();
+        }
+        Ok(result)
+    }
+}
+
+/// Removes what expires, until the service has stopped. It ends early, which stops the service, when the store is
+/// poisoned.
+async fn expire(shared: Arc<Shared>, phases: Phases) {
+    let mut stopped = std::pin::pin!(phases.stopped());
+    loop {
+        let Ok(deadline) = shared.lock().map(|store| store.next_deadline()) else {
+            return;
+        };
+        tokio::select! {
+            () = shared.deadline_moved.notified() => {}
+            () = time::sleep_until(deadline.unwrap_or_else(now).into()), if deadline.is_some() => {
+                if shared.change(|store| Ok(((), store.expire(now())))).is_err() {
+                    return;
+                }
+            }
+            () = &mut stopped => return,
+        }
+    }
+}
+
+/// tokio's clock, which tests can stop and turn.
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
