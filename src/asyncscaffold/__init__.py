@@ -1,1 +1,1 @@
-"""Asks before going async, renders the Rust project that fits, updates it without losing an edit."""
+"""Asks before going async, renders the Rust project that fits, later updates it safely."""

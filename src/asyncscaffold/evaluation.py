@@ -61,8 +61,8 @@ class Evaluation:
 
     `answers` are those to record, in the order of the questions; `computed` what `when: false`
     questions come to; `missing` the questions nobody answered yet, in order; `problems` everything
-    that is wrong with given answers; `stale` what is wrong with a project's previous ones; `unasked`
-    the given answers whose question is not asked.
+    that is wrong with given answers; `stale` what is wrong with a project's previous ones;
+    `unasked` the given answers whose question is not asked.
     """
 
     answers: dict[str, Any] = field(default_factory=dict)
@@ -212,14 +212,15 @@ class Evaluator:
             help=str(self._string(spec.get("help", ""), context, question.key)).strip()
             or question.key,
             type=str(self._string(question.type, context, question.key)),
-            choices=self._choices(question, context),
+            choices=self.choices(question, context),
             default=MISSING,
             placeholder=str(self._string(spec.get("placeholder", ""), context, question.key)),
             multiline=self._bool(question, "multiline", context, default=False),
         )
         return replace(asked, default=self._default(question, context, asked))
 
-    def _choices(self, question: Question, context: Mapping[str, Any]) -> tuple[Choice, ...]:
+    def choices(self, question: Question, context: Mapping[str, Any]) -> tuple[Choice, ...]:
+        """The choices of `question`, rendered; empty for a question that takes any value."""
         raw = question.spec.get("choices", [])
         if isinstance(raw, str):
             raw = yaml.safe_load(str(self._string(raw, context, question.key)))

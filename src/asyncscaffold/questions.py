@@ -39,6 +39,18 @@ class Question:
         return bool(self.spec.get("secret", False))
 
     @property
+    def metavar(self) -> str:
+        """What the flag takes, for its help: the values, or the type."""
+        if self.type == "bool":
+            return "true|false"
+        choices = self.spec.get("choices")
+        if not isinstance(choices, (dict, list)):
+            return "TEXT" if self.type in ("str", "path") else self.type.upper()
+        held = choices.values() if isinstance(choices, dict) else choices
+        values = [str(item["value"] if isinstance(item, dict) else item) for item in held]
+        return ",".join(values) if self.multiselect else "|".join(values)
+
+    @property
     def type(self) -> str:
         """The declared type, or the default's own, as Copier infers it."""
         if declared := self.spec.get("type"):

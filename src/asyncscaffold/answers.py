@@ -1,0 +1,156 @@
+"""What the command line says, gathered into answers: --answers, then flags and --set."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from asyncscaffold.errors import Usage
+from asyncscaffold.evaluation import Asked, Evaluation, Evaluator, Problem
+from asyncscaffold.questions import Questionnaire, load_answers
+from asyncscaffold.values import cast
+
+Announce = Callable[[Asked, Evaluation], None]
+
+
+@dataclass
+class Given:
+    """The answers of one command line, and everything wrong with them so far.
+
+    `old` names those from a file that Copier wrote: where such a question is not asked any more
+    its answer is dropped, as Copier does; any other answer to a question not asked is an error.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    old: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, key: str, message: str) -> None:
+        self.problems.append(Problem(key, message))
+
+
+def gather(questionnaire: Questionnaire, options: Namespace) -> Given:
+    """The answers in `options`: `.answers` (a path), `.flags` (key → texts), `.set` (KEY=VALUE).
+
+    Flags and --set win over the file. Raises `Usage` for a file that cannot be read.
+    """
+    given = Given()
+    direct: dict[str, Any] = {}
+    for key, texts in options.flags.items():
+        for text in texts:
+            if wrong := questionnaire.unknown(key):
+                given.wrong(key, wrong)
+                continue
+            try:
+                _take(questionnaire, direct, key, questionnaire.parse(key, text), given)
+            except ValueError as error:
+                given.wrong(key, str(error))
+    for text in options.set:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            given.wrong("--set", f"{text!r} is not KEY=VALUE")
+        elif wrong := questionnaire.unknown(key):
+            given.wrong(key, wrong)
+        else:
+            try:
+                _take(questionnaire, direct, key, yaml.safe_load(value), given)
+            except yaml.YAMLError:
+                given.wrong(key, f"{value!r} is no YAML value; quote it")
+    if options.answers:
+        _take_file(questionnaire, options, given)
+    given.values.update(direct)
+    given.old -= set(direct)
+    return given
+
+
+def _take_file(questionnaire: Questionnaire, options: Namespace, given: Given) -> None:
+    answers = load_answers(options.answers)
+    by_copier = "_src_path" in answers
+    for key, value in answers.items():
+        wrong = questionnaire.unknown(key)
+        if key.startswith("_") or (wrong and by_copier):
+            continue
+        if wrong:
+            given.wrong(key, f"{wrong} (in {options.answers})")
+        else:
+            given.values[key] = value
+            if by_copier:
+                given.old.add(key)
+
+
+def _take(
+    questionnaire: Questionnaire, answers: dict[str, Any], key: str, value: Any, given: Given
+) -> None:
+    """Take `value`, unless another flag or --set gave the same question another one."""
+    question = questionnaire.questions[key]
+
+    def normal(raw: Any) -> Any:
+        if question.multiselect:
+            return sorted(map(str, raw)) if isinstance(raw, list) else raw
+        try:
+            return cast(question.type, raw)
+        except ValueError:
+            return raw
+
+    if key in answers and normal(answers[key]) != normal(value):
+        given.wrong(key, f"given twice, as {answers[key]!r} and as {value!r}")
+    answers[key] = value
+
+
+def complete(
+    evaluator: Evaluator,
+    given: Given,
+    options: Namespace,
+    *,
+    announce: Announce,
+    previous: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """The whole set of answers, asked for where there is a terminal.
+
+    Raises `Usage` naming everything that is wrong, or else everything that is missing.
+    """
+    found = evaluator.evaluate(
+        given.values, previous=previous, defaults=options.defaults, extra=extra
+    )
+    problems = given.problems + found.problems
+    problems += [
+        Problem(key, "it is not asked with these answers")
+        for key in found.unasked
+        if key not in given.old
+    ]
+    if problems:
+        lines = [
+            f"  {label(p.key, evaluator.questionnaire, options)}: {p.message}" for p in problems
+        ]
+        raise Usage("These answers cannot be taken:\n" + "\n".join(lines), _see_help(options))
+    if not found.missing:
+        return found
+    from asyncscaffold import wizard
+
+    if wizard.available():
+        return wizard.ask(
+            evaluator, given.values, previous=previous, extra=extra, announce=announce
+        )
+    missing = [label(asked.key, evaluator.questionnaire, options) for asked in found.missing]
+    lines = [f"\n  {p.key}: the project's answer no longer fits: {p.message}" for p in found.stale]
+    raise Usage(
+        f"Answers are missing, and there is no terminal to ask on: {', '.join(missing)}"
+        + "".join(lines),
+        f"Give them, or --defaults to take the defaults. {_see_help(options)}",
+    )
+
+
+def label(key: str, questionnaire: Questionnaire, options: Namespace) -> str:
+    """How the question `key` is answered on the command line: by a flag of its own, or by --set."""
+    if key in options.flag_keys:
+        return "--" + key.replace("_", "-")
+    return f"--set {key}=VALUE" if key in questionnaire.questions else key
+
+
+def _see_help(options: Namespace) -> str:
+    return f"See asyncscaffold {options.verb} --help."

@@ -1,0 +1,276 @@
+"""An existing project, and the one door for `add`, `remove` and `update`."""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asyncscaffold import git, merge, render
+from asyncscaffold.answers import Given, complete, gather
+from asyncscaffold.errors import Refused, Usage
+from asyncscaffold.evaluation import Asked, Evaluation, Evaluator
+from asyncscaffold.new import confirm, context
+from asyncscaffold.outcome import Outcome
+from asyncscaffold.questions import Questionnaire, load_answers
+from asyncscaffold.template import Template, checkout, find
+from asyncscaffold.values import nearest
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as its answers file describes it.
+
+    `answers` are those that the tree was last rendered with, `edited` those in the file now: they
+    differ where the user changed the file by hand since the last commit.
+    """
+
+    root: Path
+    answers_file: str
+    url: str
+    version: str | None
+    answers: Mapping[str, Any]
+    edited: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, root: Path, answers_file: str | None) -> Project:
+        """Read the project at `root`.
+
+        Raises `Refused` when it is none that Copier or asyncscaffold made, `Usage` when its
+        answers file cannot be read.
+        """
+        name = answers_file or render.DEFAULT_ANSWERS_FILE
+        path = root / name
+        if not path.is_file():
+            raise Refused(
+                f"{root} is no project made from a template: it has no {name}.",
+                "Give --project its directory, or --answers-file where the file has another name.",
+            )
+        data = load_answers(path)
+        url = data.get("_src_path")
+        if not isinstance(url, str):
+            raise Usage(
+                f"{path} names no template: it has no _src_path.",
+                "Put back the file as Copier wrote it; git log has it.",
+            )
+        version = data.get("_commit")
+        edited = _answers(data)
+        return cls(
+            root,
+            name,
+            url,
+            str(version) if version is not None else None,
+            _committed_answers(root, name, version) or edited,
+            edited,
+        )
+
+
+def _answers(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if not key.startswith("_")}
+
+
+def _committed_answers(root: Path, name: str, version: Any) -> dict[str, Any] | None:
+    """The answers at the last commit, where they belong to the same template version."""
+    import yaml
+
+    held = git.show_file(root, "HEAD", f"./{name}")
+    try:
+        data = yaml.safe_load(held.decode()) if held else None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None
+    if not isinstance(data, dict) or data.get("_commit") != version:
+        return None
+    return _answers(data)
+
+
+def change(options: Namespace) -> Outcome:
+    """Move a project to another version, other answers, or both.
+
+    base (its version and answers) + mine (the tree as it is) + theirs (the new version and
+    answers) → merge → apply. Nothing in the tree changes before the whole merge is computed.
+    """
+    git.version()
+    root = options.project.resolve()
+    if not root.is_dir():
+        raise Refused(f"{options.project} is no directory.", "Give --project the project's own.")
+    with merge.lock(root):
+        merge.recover(root)
+        project = Project.load(root, options.answers_file)
+        if left := merge.leftover_markers(root):
+            raise Refused(
+                "Conflicts of the last run are not resolved yet:\n" + _listed(left),
+                "Resolve them (the markers show both sides), and run this again.",
+            )
+        old = _old_template(project, options)
+        new = _new_template(project, old, options)
+        with checkout(new) as place:
+            return _move(project, old, new, place, options)
+
+
+def _move(
+    project: Project, old: Template, new: Template, place: Path, options: Namespace
+) -> Outcome:
+    questionnaire = Questionnaire.load(place)
+    if not options.trust:
+        render.refuse_code(questionnaire)
+    given = gather(questionnaire, options)
+    already = _switch(questionnaire, project.edited, options, given)
+    evaluation = complete(
+        Evaluator(questionnaire, trust=options.trust),
+        given,
+        options,
+        previous=project.edited,
+        extra=context(project.root.name, place, new),
+        announce=_announce,
+    )
+    document: dict[str, Any] = {
+        "project": str(project.root),
+        "from": old.name,
+        "to": new.name,
+        "answers": evaluation.answers,
+        "dry_run": options.dry_run,
+    }
+    if old == new and project.answers == evaluation.answers == project.edited:
+        text = already or f"Up to date: {project.root.name} is at {new.name}."
+        return Outcome(document | _NOTHING, text)
+    with _rendered(project, old, new, evaluation, options) as (base, theirs):
+        plan = merge.plan(
+            base=base,
+            theirs=theirs,
+            project=project.root,
+            answers_file=project.answers_file,
+            labels=merge.Labels(mine="yours", base=old.name, theirs=f"template {new.name}"),
+            skip_if_exists=questionnaire.settings.get("skip_if_exists", ()),
+        )
+        document |= plan.as_json()
+        exit_code = 3 if plan.conflicts else 0
+        head = f"{project.root.name}: {old.name} → {new.name}" if old != new else project.root.name
+        listed = f"{head}\n{plan.as_text()}"
+        if options.dry_run:
+            return Outcome(document, f"{listed}\nA dry run: nothing was written.", exit_code)
+        confirm(options, listed)
+        merge.apply(plan, project.root)
+    if plan.conflicts:
+        listed += "\nResolve the conflicts: until then the next add, remove or update is refused."
+    return Outcome(document, listed, exit_code)
+
+
+_NOTHING: dict[str, Any] = {
+    "changes": [],
+    "conflicts": [],
+    "kept": [],
+    "deleted": [],
+    "skipped": [],
+}
+
+
+def _announce(asked: Asked, evaluation: Evaluation) -> None:
+    """Nothing to say before a question that a new version asks."""
+
+
+def _old_template(project: Project, options: Namespace) -> Template:
+    """The template at the version the project was rendered from."""
+    if project.version is None:
+        raise Refused(
+            f"The project's answers file names no version of its template ({project.url}), so what "
+            "the template gave and what you changed cannot be told apart.",
+            "Make the template a git repository with a tag, and make the project from that.",
+        )
+    try:
+        return find(options.template or project.url, project.version)
+    except Refused as error:
+        raise Refused(
+            f"The version this project was made from cannot be had: {error.message}",
+            "Give --template where the template lies now. A version rendered from uncommitted "
+            "changes of a template is in no repository.",
+        ) from error
+
+
+def _new_template(project: Project, old: Template, options: Namespace) -> Template:
+    """The version to move to: what --to says; for `update` the newest; else the same one."""
+    url = options.template or project.url
+    if options.ref is not None:
+        return _same(old, find(url, options.ref))
+    if options.verb != "update":
+        return old
+    newest = find(url, None)
+    path = Path(newest.url)
+    if (
+        path.is_dir()
+        and old.sha
+        and newest.sha
+        and git.contains(path, newer=old.sha, older=newest.sha)
+    ):
+        return old  # it has everything the newest release has: going back is done only when said
+    return _same(old, newest)
+
+
+def _same(old: Template, new: Template) -> Template:
+    """`old` itself where both name the same commit: then nothing is new."""
+    return old if old.sha is not None and old.sha == new.sha and new.ref != "HEAD" else new
+
+
+def _switch(
+    questionnaire: Questionnaire, answers: Mapping[str, Any], options: Namespace, given: Given
+) -> str:
+    """Turn `add`'s and `remove`'s capabilities into answers; says so where nothing changes."""
+    if options.verb not in ("add", "remove"):
+        return ""
+    on = options.verb == "add"
+    changed = False
+    known: dict[str, list[str]] = {}
+    for question in questionnaire.asked:
+        if question.type == "bool":
+            known.setdefault(question.key, []).append(question.key)
+        if question.multiselect:
+            for choice in Evaluator(questionnaire).choices(question, dict(answers)):
+                known.setdefault(str(choice.value), []).append(question.key)
+    for capability in options.capabilities:
+        keys = known.get(capability, [])
+        if len(keys) != 1:
+            why = (
+                f"more than one question has it ({', '.join(keys)}): use --set"
+                if keys
+                else f"no such capability{nearest(capability, known)}"
+            )
+            given.wrong(capability, why)
+            continue
+        key = keys[0]
+        now = given.values.get(
+            key, answers.get(key, questionnaire.questions[key].spec.get("default"))
+        )
+        if questionnaire.questions[key].multiselect:
+            held = list(now) if isinstance(now, list) else []
+            then: Any = [v for v in held if str(v) != capability] + ([capability] if on else [])
+            changed |= (capability in map(str, held)) != on
+        else:
+            then = on
+            changed |= now is not on
+        given.values[key] = then
+    there = "is there already" if on else "is not there"
+    return "" if changed else f"Nothing to do: {', '.join(options.capabilities)} {there}."
+
+
+@contextmanager
+def _rendered(
+    project: Project, old: Template, new: Template, evaluation: Evaluation, options: Namespace
+) -> Iterator[tuple[Path, Path]]:
+    """base and theirs, rendered into directories named as the project is."""
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
+        base, theirs = (Path(scratch, side, project.root.name) for side in ("base", "theirs"))
+        for template, answers, into in (
+            (old, project.answers, base),
+            (new, evaluation.answers, theirs),
+        ):
+            render.render(
+                template, answers, into, answers_file=options.answers_file, trust=options.trust
+            )
+        yield base, theirs
+
+
+def _listed(paths: list[str]) -> str:
+    return "\n".join(f"  {path}" for path in paths)

@@ -1,0 +1,95 @@
+"""What people read: the verdict, the preview, and the command that makes the same again."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import yaml
+
+from asyncscaffold.questions import Questionnaire
+from asyncscaffold.verdict import Verdict
+
+WIDTH = 88
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The verdict with its reasons, warnings, and what would change it."""
+    lines = [f"The verdict: {verdict.runtime}", ""]
+    lines += _bullets(verdict.reasons)
+    if verdict.warnings:
+        lines += ["", "What to watch:", *_bullets(verdict.warnings)]
+    if verdict.suggests:
+        lines += ["", f"Worth having with it: {', '.join(verdict.suggests)}"]
+    if verdict.changes:
+        lines += ["", "What would change it:"]
+        for change in verdict.changes:
+            lines.append(f"  - {change.question}: {flag_text(change.answer)} → {change.runtime}")
+        lines += ["", "The way there, later: asyncscaffold update --set runtime=RUNTIME"]
+    return "\n".join(lines)
+
+
+def _bullets(sentences: Iterable[str]) -> list[str]:
+    lines: list[str] = []
+    for sentence in sentences:
+        lines += wrap(sentence, WIDTH, initial_indent="  - ", subsequent_indent="    ")
+    return lines
+
+
+def preview_text(path: Path, project: Path, files: list[Path]) -> str:
+    """What will be written: every top directory with its files and lines."""
+    counts: Counter[str] = Counter()
+    lines: Counter[str] = Counter()
+    for file in files:
+        top = file.parts[0] + ("/" if len(file.parts) > 1 else "")
+        counts[top] += 1
+        lines[top] += _line_count(project / file)
+    text = [f"{path}: {len(files)} files, {sum(lines.values())} lines"]
+    width = max(map(len, counts), default=0)
+    for top in sorted(counts, key=lambda name: (not name.endswith("/"), name)):
+        amount = f"{counts[top]} files, " if top.endswith("/") else ""
+        text.append(f"  {top:<{width}}  {amount}{lines[top]} lines")
+    return "\n".join(text)
+
+
+def _line_count(path: Path) -> int:
+    return 0 if path.is_symlink() else path.read_bytes().count(b"\n")
+
+
+def new_command(
+    path: Path | None,
+    template: str | None,
+    ref: str | None,
+    questionnaire: Questionnaire,
+    answers: Mapping[str, Any],
+    flag_keys: Iterable[str],
+) -> str:
+    """The command that makes the same project again without asking anything."""
+    words = ["asyncscaffold", "new"] + ([str(path)] if path else [])
+    words += ["--template", template] if template else []
+    words += ["--ref", ref] if ref else []
+    for key, value in answers.items():
+        if questionnaire.questions[key].secret:
+            continue
+        if key in flag_keys:
+            words += [questionnaire.questions[key].flag, flag_text(value)]
+        else:
+            words += ["--set", f"{key}={yaml_text(value)}"]
+    return shlex.join(words)
+
+
+def flag_text(value: Any) -> str:
+    """A value as its flag takes it: `true`, `a,b`, or the text itself."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def yaml_text(value: Any) -> str:
+    """A value as `--set` takes it: YAML on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
