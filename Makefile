@@ -1,0 +1,81 @@
+# Needs python >= 3.10 with venv, git, cargo and GNU make; the rest is fetched, hashes pinned.
+# One virtual environment and one cargo target directory serve every target.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# The first of these that runs and is new enough; PYTHON=… chooses another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+	&& echo $$python && break; done)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The live template and every rendered project build here: their dependencies compile once.
+export CARGO_TARGET_DIR := $(CURDIR)/.cache/target
+export CARGO_TERM_COLOR ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help new test lint python template rust demo bench lock clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+
+new: $(VENV)/.tool ## start the wizard; flags and a path (as seen from this directory) by ARGS="…"
+	@$(BIN)/asyncscaffold new $(ARGS)
+
+test: lint python template rust ## every gate, as continuous integration runs them
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+python: $(VENV)/.dev ## the Python tests that compile nothing, with their coverage
+	$(BIN)/pytest -n 2 -m "not compiles" --cov
+
+template: ## the live template, linted and tested where it lies
+	@command -v cargo >/dev/null || { echo "cargo is not there: https://rustup.rs installs it." >&2; exit 1; }
+	cd template && cargo fmt --all --check
+	cd template && cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd template && cargo test --workspace --locked
+
+rust: $(VENV)/.dev ## what is rendered, compiled, linted and tested
+	$(BIN)/pytest -m compiles --durations=15
+
+demo: $(VENV)/.tool ## questions, service, drain and update, for watching
+	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/run.sh
+
+bench: $(VENV)/.dev ## ratios, measured in one run each
+	$(BIN)/python bench/run.py
+
+lock: ## write requirements*.txt anew from pyproject.toml; needs uv
+	uv pip compile $(LOCK) --extra build pyproject.toml -o requirements.txt
+	uv pip compile $(LOCK) --extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+LOCK := --quiet --universal --python-version 3.10 --generate-hashes --no-header
+
+clean: ## remove the virtual environment and every cache
+	rm -rf $(VENV) .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# Stamps: nothing is installed again until one of the files behind them changes.
+$(VENV)/.python:
+	@test -n "$(PYTHON)" || { echo "No python >= 3.10 found: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo "$(PYTHON) does not run, or is older than 3.10: name another by PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) lacks venv: install it (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@echo "Setting up $(VENV) …" >&2
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.tool: requirements.txt pyproject.toml | $(VENV)/.python
+	@echo "Installing what asyncscaffold needs …" >&2
+	@$(INSTALL) --no-deps --require-hashes -r requirements.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.tool
+	@echo "Installing what its tests need …" >&2
+	@$(INSTALL) --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
