@@ -145,3 +145,46 @@ impl Store {
         answer.await.map_err(|_| StoreError::Stopped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use tokio::time::{self, Instant};
+
+    use super::*;
+
+    /// A handle whose task never gets a turn, and its inbox.
+    fn stuck(places: usize) -> (Store, mpsc::Receiver<Message>) {
+        let (inbox, messages) = mpsc::channel(places);
+        (Store { inbox, events: broadcast::Sender::new(1) }, messages)
+    }
+
+    fn key() -> Key {
+        Key::try_from("k").unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_inbox_turns_callers_away_within_the_deadline() {
+        let (store, messages) = stuck(1);
+        let key = key();
+        let mut first = pin!(store.get(&key));
+        assert!(time::timeout(PATIENCE, first.as_mut()).await.is_err());
+
+        let began = Instant::now();
+        assert_eq!(store.get(&key).await, Err(StoreError::Overloaded));
+        assert!(began.elapsed() <= PATIENCE + Duration::from_millis(1));
+        assert_eq!(messages.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_of_a_task_that_is_gone_are_told() {
+        let (store, messages) = stuck(1);
+        let key = key();
+        let mut accepted = pin!(store.get(&key));
+        assert!(time::timeout(PATIENCE, accepted.as_mut()).await.is_err());
+        drop(messages);
+        assert_eq!(accepted.await, Err(StoreError::Stopped));
+        assert_eq!(store.get(&key).await, Err(StoreError::Stopped));
+    }
+}

@@ -108,3 +108,60 @@ fn answer<T>(reply: Reply<T>, answer: T) {
     // An error says that the caller has gone away, which is its right: what it asked for is done.
     drop(reply.send(answer));
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Condition, Key};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::lifecycle::{self, Phase};
+
+    fn put(name: &str) -> (Message, oneshot::Receiver<Result<Written, domain::Mismatch>>) {
+        let key = Key::try_from(name).unwrap();
+        let (reply, answer) = oneshot::channel();
+        let put = Put { key, value: "value".into(), ttl: None, condition: Condition::default() };
+        (Message::Put { put, reply }, answer)
+    }
+
+    #[tokio::test]
+    async fn what_the_inbox_has_taken_is_done_though_the_service_has_stopped() {
+        let (control, phases) = lifecycle::channel();
+        let (inbox, messages) = mpsc::channel(8);
+        let mut answers = Vec::new();
+        for name in ["a", "b", "c"] {
+            let (message, answer) = put(name);
+            inbox.send(message).await.unwrap();
+            answers.push(answer);
+        }
+        control.advance(Phase::Stopped);
+        Task::new(broadcast::Sender::new(8)).run(messages, phases).await;
+        for (answer, revision) in answers.into_iter().zip(1..) {
+            assert_eq!(answer.await.unwrap(), Ok(Written { created: true, revision }));
+        }
+        assert!(inbox.send(put("d").0).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_task_ends_with_the_last_handle_after_its_work() {
+        let (_control, phases) = lifecycle::channel();
+        let (inbox, messages) = mpsc::channel(8);
+        let (message, answer) = put("a");
+        inbox.send(message).await.unwrap();
+        drop(inbox);
+        Task::new(broadcast::Sender::new(8)).run(messages, phases).await;
+        assert!(answer.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn work_whose_caller_has_gone_away_is_done() {
+        let (_control, phases) = lifecycle::channel();
+        let (inbox, messages) = mpsc::channel(8);
+        let events = broadcast::Sender::new(8);
+        let mut watcher = events.subscribe();
+        inbox.send(put("a").0).await.unwrap();
+        drop(inbox);
+        Task::new(events).run(messages, phases).await;
+        assert_eq!(&*watcher.recv().await.unwrap().key, "a");
+    }
+}
