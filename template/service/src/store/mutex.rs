@@ -196,3 +196,26 @@ async fn expire(shared: Arc<Shared>, phases: Phases) {
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::lifecycle::{self, Phase};
+
+    #[tokio::test]
+    async fn a_panic_under_the_lock_stops_the_service() {
+        let (control, phases) = lifecycle::channel();
+        control.advance(Phase::Ready);
+        let supervisor = Supervisor::new(phases.clone());
+        let store = Store::start(Options::default(), &supervisor, phases);
+        let key = Key::try_from("k").unwrap();
+
+        let shared = Arc::clone(&store.0);
+        let panicking = thread::spawn(move || shared.change::<(), Vec<Event>>(|_| panic!("a bug, half-way through")));
+        assert!(panicking.join().is_err());
+        assert_eq!(store.get(&key).await, Err(StoreError::Stopped));
+        assert_eq!(supervisor.failed().await, "store expiry");
+    }
+}
