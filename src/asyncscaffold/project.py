@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncscaffold import git, merge, render
+from asyncscaffold import git, merge, render, rendered, report
 from asyncscaffold.answers import Given, complete, gather
 from asyncscaffold.errors import Refused, Usage
 from asyncscaffold.evaluation import Asked, Evaluation, Evaluator
@@ -26,7 +27,7 @@ class Project:
     """A project as its answers file describes it.
 
     `answers` are those that the tree was last rendered with, `edited` those in the file now: they
-    differ where the user changed the file by hand since the last commit.
+    differ where the user changed the file by hand.
     """
 
     root: Path
@@ -58,33 +59,18 @@ class Project:
                 "Put back the file as Copier wrote it; git log has it.",
             )
         version = data.get("_commit")
-        edited = _answers(data)
         return cls(
             root,
             name,
             url,
             str(version) if version is not None else None,
-            _committed_answers(root, name, version) or edited,
-            edited,
+            _answers(rendered.last(root, name, data)),
+            _answers(data),
         )
 
 
 def _answers(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if not key.startswith("_")}
-
-
-def _committed_answers(root: Path, name: str, version: Any) -> dict[str, Any] | None:
-    """The answers at the last commit, where they belong to the same template version."""
-    import yaml
-
-    held = git.show_file(root, "HEAD", f"./{name}")
-    try:
-        data = yaml.safe_load(held.decode()) if held else None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return None
-    if not isinstance(data, dict) or data.get("_commit") != version:
-        return None
-    return _answers(data)
 
 
 def change(options: Namespace) -> Outcome:
@@ -98,7 +84,7 @@ def change(options: Namespace) -> Outcome:
     if not root.is_dir():
         raise Refused(f"{options.project} is no directory.", "Give --project the project's own.")
     with merge.lock(root):
-        merge.recover(root)
+        _recover(root)
         project = Project.load(root, options.answers_file)
         if left := merge.leftover_markers(root):
             raise Refused(
@@ -109,6 +95,22 @@ def change(options: Namespace) -> Outcome:
         new = _new_template(project, old, options)
         with checkout(new) as place:
             return _move(project, old, new, place, options)
+
+
+def _recover(root: Path) -> None:
+    """Complete what a killed run began, and say so."""
+    recovered = merge.recover(root)
+    if recovered:
+        print(
+            "A run before this one was interrupted; it is completed now.\n"
+            + _listed(recovered.done),
+            file=sys.stderr,
+        )
+        if recovered.left:
+            print(
+                "Left alone, because they were saved since:\n" + _listed(recovered.left),
+                file=sys.stderr,
+            )
 
 
 def _move(
@@ -137,26 +139,26 @@ def _move(
     if old == new and project.answers == evaluation.answers == project.edited:
         text = already or f"Up to date: {project.root.name} is at {new.name}."
         return Outcome(document | _NOTHING, text)
-    with _rendered(project, old, new, evaluation, options) as (base, theirs):
+    with _sides(project, old, new, evaluation, options) as (base, theirs):
         plan = merge.plan(
             base=base,
             theirs=theirs,
             project=project.root,
             answers_file=project.answers_file,
-            labels=merge.Labels(mine="yours", base=old.name, theirs=f"template {new.name}"),
+            labels=merge.Labels(base=old.name, theirs=f"template {new.name}"),
             skip_if_exists=questionnaire.settings.get("skip_if_exists", ()),
         )
         document |= plan.as_json()
+        head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
         exit_code = 3 if plan.conflicts else 0
-        head = f"{project.root.name}: {old.name} → {new.name}" if old != new else project.root.name
-        listed = f"{head}\n{plan.as_text()}"
         if options.dry_run:
-            return Outcome(document, f"{listed}\nA dry run: nothing was written.", exit_code)
-        confirm(options, listed)
+            text = report.plan_text(head, plan, applied=False)
+            return Outcome(document, f"{text}\n\nA dry run: nothing was written.", exit_code)
+        confirm(options, report.plan_text(head, plan, applied=False))
+        before, after = (load_answers(side / project.answers_file) for side in (base, theirs))
+        rendered.remember(project.root, before, after)
         merge.apply(plan, project.root)
-    if plan.conflicts:
-        listed += "\nResolve the conflicts: until then the next add, remove or update is refused."
-    return Outcome(document, listed, exit_code)
+    return Outcome(document, report.plan_text(head, plan, applied=True), exit_code)
 
 
 _NOTHING: dict[str, Any] = {
@@ -256,7 +258,7 @@ def _switch(
 
 
 @contextmanager
-def _rendered(
+def _sides(
     project: Project, old: Template, new: Template, evaluation: Evaluation, options: Namespace
 ) -> Iterator[tuple[Path, Path]]:
     """base and theirs, rendered into directories named as the project is."""
@@ -272,5 +274,5 @@ def _rendered(
         yield base, theirs
 
 
-def _listed(paths: list[str]) -> str:
+def _listed(paths: Iterable[str]) -> str:
     return "\n".join(f"  {path}" for path in paths)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from asyncscaffold.merge.model import Plan, shown
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.verdict import Verdict
 
@@ -58,6 +59,29 @@ def preview_text(path: Path, project: Path, files: list[Path]) -> str:
 
 def _line_count(path: Path) -> int:
     return 0 if path.is_symlink() else path.read_bytes().count(b"\n")
+
+
+def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
+    """What a merge changes, path by path, and everything that needs the user's eyes."""
+    if plan.is_empty:
+        changes = ["Not one file changes."]
+    else:
+        changes = [f"  {change.action:<6}  {shown(change.path)}" for change in plan.changes]
+    lines = [head, *changes]
+    for title, notes in (
+        ("Conflicts: both sides are in the file; resolve them", plan.conflicts),
+        ("Kept, though the template dropped them", plan.kept),
+        ("Left deleted, as you deleted them", plan.deleted),
+        ("Skipped", plan.skipped),
+    ):
+        if notes:
+            lines += ["", f"{title}:"]
+            for note in notes:
+                beside = f" (the template's version: {shown(note.beside)})" if note.beside else ""
+                lines.append(f"  {shown(note.path)}: {note.reason}{beside}")
+    if applied and plan.conflicts:
+        lines += ["", "While markers are left, the next add, remove or update is refused."]
+    return "\n".join(lines)
 
 
 def new_command(
