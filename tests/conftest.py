@@ -1,0 +1,77 @@
+"""What several test modules need: the repository's template, copies of it, and tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asyncscaffold.evaluation import Evaluator
+from asyncscaffold.questions import Questionnaire
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-copie renders this repository, wherever pytest was started."""
+    config.option.template = str(ROOT)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository: the template's root as `copier copy` sees it."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def questionnaire() -> Questionnaire:
+    return Questionnaire.load(ROOT)
+
+
+@pytest.fixture(scope="session")
+def evaluator(questionnaire: Questionnaire) -> Evaluator:
+    return Evaluator(questionnaire)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it stands, uncommitted edits included, as a plain directory.
+
+    Rendering it clones nothing, and no build artefact lies in it.
+    """
+    copy = tmp_path_factory.mktemp("template")
+    listed = subprocess.run(
+        [
+            "git",
+            "ls-files",
+            "-z",
+            "-co",
+            "--exclude-standard",
+            "copier.yml",
+            "includes",
+            "template",
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def cargo() -> str:
+    """cargo's path. Without cargo a test is skipped, but fails where `CI=true`."""
+    found = shutil.which("cargo")
+    if found:
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail("cargo is not there, and CI=true: nothing may be skipped")
+    pytest.skip("cargo is not there: what it would check of the rendered project is not checked")
