@@ -7,7 +7,7 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Response, Result},
 };
 use domain::{Change, Found, Key, Mismatch, Page, Revision};
 use http_body_util::BodyExt;
@@ -48,7 +48,7 @@ pub(super) async fn put(
     Params(params): Params<params::Put>,
     Conditions(condition): Conditions,
     body: Body,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<impl IntoResponse> {
     let value = read(body).await?;
     let written = app.store.put(key, &value, params.ttl, condition).await?;
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
@@ -64,10 +64,10 @@ pub(super) async fn get(
     PathKey(key): PathKey,
     Params(params): Params<params::Get>,
     Conditions(condition): Conditions,
-) -> Result<Response, Problem> {
+) -> Result<Response> {
     let found = match (params.after, params.wait) {
         (None, None) => app.store.get(&key).await?,
-        (None, Some(_)) => return Err(bad_request("wait: there is nothing to wait for without after")),
+        (None, Some(_)) => return Err(bad_request("wait: there is nothing to wait for without after").into()),
         (Some(after), wait) => match newer(&app, &key, after, wait).await? {
             Change::Value(found) => Some(found),
             Change::Removed => None,
@@ -79,7 +79,7 @@ pub(super) async fn get(
         Ok(()) => Ok((etag(revision), value).into_response()),
         // Who reads with `If-None-Match` has the value already (RFC 9110 §13.1.2).
         Err(Mismatch::IfNoneMatch) => Ok((StatusCode::NOT_MODIFIED, etag(revision)).into_response()),
-        Err(mismatch) => Err(mismatch.into()),
+        Err(mismatch) => Err(StoreError::Mismatch(mismatch).into()),
     }
 }
 
@@ -89,18 +89,15 @@ pub(super) async fn delete(
     PathKey(key): PathKey,
     Params(params::None {}): Params<params::None>,
     Conditions(condition): Conditions,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode> {
     match app.store.delete(&key, condition).await? {
         Some(_) => Ok(StatusCode::NO_CONTENT),
-        None => Err(no_such_key(&key)),
+        None => Err(no_such_key(&key).into()),
     }
 }
 
 /// Lists keys.
-pub(super) async fn list(
-    State(app): State<App>,
-    Params(params): Params<params::List>,
-) -> Result<Json<Listing>, Problem> {
+pub(super) async fn list(State(app): State<App>, Params(params): Params<params::List>) -> Result<Json<Listing>> {
     let limit = params.limit.map_or(LISTED, |limit| limit.get().min(LISTED));
     Ok(Json(app.store.list(params.prefix, limit).await?.into()))
 }
@@ -130,10 +127,10 @@ async fn newer(app: &App, key: &Key, after: Revision, wait: Option<Duration>) ->
 }
 
 /// Reads a body to its end. The limits around the router say how long it may be and how long it may take.
-async fn read(body: Body) -> Result<Bytes, Problem> {
+async fn read(body: Body) -> Result<Bytes> {
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) => Err(bad_request(format!("the body broke off: {error}"))),
+        Err(error) => Err(bad_request(format!("the body broke off: {error}")).into()),
     }
 }
 

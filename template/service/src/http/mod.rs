@@ -20,9 +20,10 @@ mod params;
 use axum::{
     Router,
     http::{HeaderName, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use domain::{Mismatch, Revision};
+use domain::Revision;
 
 use crate::{
     lifecycle::Phases,
@@ -65,19 +66,28 @@ fn etag(revision: Revision) -> [(HeaderName, String); 1] {
     [(header::ETAG, format!("\"{revision}\""))]
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Overloaded | StoreError::Stopped => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+impl IntoResponse for StoreError {
+    fn into_response(self) -> Response {
+        let detail = self.to_string();
+        match self {
+            Self::Overloaded | Self::Stopped => {
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+                ([(header::RETRY_AFTER, "1")], problem).into_response()
             }
-            StoreError::Mismatch(mismatch) => mismatch.into(),
+            Self::Mismatch(_) => Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response(),
         }
     }
 }
 
-impl From<Mismatch> for Problem {
-    fn from(mismatch: Mismatch) -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, mismatch.to_string())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_overloaded_says_when_to_come_back() {
+        let response = StoreError::Overloaded.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
     }
 }
