@@ -1,9 +1,105 @@
 //! The service: what runs, what it is given, and in what order it stops.
 
+pub mod admin;
+pub mod config;
 pub mod duration;
 //{% if http %}
 pub mod http;
 //{% endif %}
 pub mod lifecycle;
+pub mod limits;
+pub mod net;
 pub mod problem;
 pub mod store;
+pub mod telemetry;
+
+use tokio::{select, task::JoinHandle};
+
+use config::Settings;
+use lifecycle::{Outcome, Phase, Phases, Signals, Supervisor, Times};
+use limits::Limits;
+use net::Listener;
+use store::Store;
+use telemetry::LogFilter;
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It could not be told to stop.
+    #[error("can't receive signals")]
+    Signals(#[from] std::io::Error),
+    /// It could not be reached.
+    #[error(transparent)]
+    Bind(#[from] net::BindError),
+}
+
+/// Runs the service until it has stopped.
+///
+/// # Errors
+/// When it could not start; nothing was served then.
+///
+/// # Cancel safety
+/// Dropping it stops nothing: tasks go on until the runtime ends.
+pub async fn run(settings: Settings, log_filter: LogFilter) -> Result<Outcome, StartError> {
+    let mut signals = Signals::install()?;
+    let (control, phases) = lifecycle::channel();
+    let supervisor = Supervisor::new(phases.clone());
+
+    let listeners = select! {
+        biased;
+        // Nothing is served yet, so there is nothing to drain.
+        _ = signals.next() => return Ok(Outcome::Drained),
+        listeners = Listeners::bind(&settings, &phases) => listeners?,
+    };
+    let options = store::Options::default();
+    //{% if false %}
+    #[cfg(not(feature = "mutex-store"))]
+    //{% endif %}
+    //{% if actor %}
+    let options = options.mailbox(settings.mailbox.get() as usize);
+    //{% endif %}
+    let store = Store::start(options, &supervisor, phases.clone());
+
+    let limits = Limits::new(&settings, &supervisor);
+    let admin = admin::router(phases.clone(), log_filter, limits.bodies());
+    supervisor.spawn("admin listener", listeners.admin.serve(admin));
+    let interfaces: Vec<JoinHandle<()>> = vec![
+        //{% if http %}
+        supervisor
+            .spawn("http listener", listeners.http.serve(limits.around(http::router(store.clone(), phases.clone())))),
+        //{% endif %}
+    ];
+    control.advance(Phase::Ready);
+
+    let times = Times { delay: settings.shutdown_delay, grace: settings.shutdown_grace };
+    let served = async {
+        for interface in interfaces {
+            // An error is a panic, and the supervisor has seen it.
+            drop(interface.await);
+        }
+    };
+    let outcome = lifecycle::serve_until_stopped(control, &supervisor, &mut signals, times, served).await;
+    drop(store);
+    Ok(outcome)
+}
+
+/// What the service can be reached by. All are bound before anything runs.
+struct Listeners {
+    //{% if http %}
+    /// For clients.
+    http: Listener,
+    //{% endif %}
+    /// For operators: closes last.
+    admin: Listener,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings, phases: &Phases) -> Result<Self, net::BindError> {
+        Ok(Self {
+            //{% if http %}
+            http: Listener::bind("http", &settings.http_addr, Phase::Draining, phases, settings).await?,
+            //{% endif %}
+            admin: Listener::bind("admin", &settings.admin_addr, Phase::Stopped, phases, settings).await?,
+        })
+    }
+}

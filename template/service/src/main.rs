@@ -1,3 +1,39 @@
-//! Starts the service.
+//! Settings, log, runtime, exit code; everything else is in the library.
 
-fn main() {}
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use service::{config::Settings, lifecycle::Outcome, telemetry};
+use tokio::runtime::Builder;
+
+/// How long a blocking call that does not return may hold the end of the process.
+const STUCK: Duration = Duration::from_millis(200);
+
+fn main() -> anyhow::Result<ExitCode> {
+    let settings = match Settings::load(env!("CARGO_BIN_NAME")) {
+        Ok(settings) => settings,
+        Err(error) => {
+            error.print().context("can't write the help")?;
+            return Ok(ExitCode::from(u8::try_from(error.exit_code())?));
+        }
+    };
+    let (log_filter, log) = telemetry::start(&settings.log_filter, settings.log_format)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(settings.worker_threads.get())
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    let outcome = match runtime.block_on(service::run(settings, log_filter)) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tracing::error!(target: "service", error = format!("{:#}", anyhow::Error::new(error)), "failed to start");
+            Outcome::Failed
+        }
+    };
+    // What still runs is dropped here, so that nothing is logged after the last line.
+    runtime.shutdown_timeout(STUCK);
+    log.flush();
+    tracing::info!(target: "service", outcome = outcome.as_str(), "stopped");
+    log.flush();
+    Ok(outcome.into())
+}

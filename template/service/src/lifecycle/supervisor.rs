@@ -3,13 +3,12 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fmt,
     panic::{AssertUnwindSafe, resume_unwind},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use super::{Phase, Phases};
@@ -22,47 +21,48 @@ pub type Name = Cow<'static, str>;
 pub struct Supervisor {
     /// Where the service stands: a task may end once the drain has begun, not before.
     phases: Phases,
-    /// Every task, so that the end of the service can wait for the last one.
-    tracker: TaskTracker,
+    /// Tasks that the service can't be without.
+    tasks: TaskTracker,
+    /// What they are called.
+    running: Names,
+    /// Work that goes on without its caller.
+    finishing: TaskTracker,
     /// The first task that failed; it stops the service.
     failed: watch::Sender<Option<Name>>,
     /// Work that the drain waits for.
-    work: Arc<Mutex<Unfinished>>,
-}
-
-/// Work by the order in which it began.
-#[derive(Debug, Default)]
-struct Unfinished {
-    /// The number that the next piece of work gets.
-    next: u64,
-    /// What has begun and not ended.
-    names: BTreeMap<u64, Name>,
+    work: Names,
 }
 
 impl Supervisor {
     /// A supervisor without tasks.
     #[must_use]
     pub fn new(phases: Phases) -> Self {
-        Self { phases, tracker: TaskTracker::new(), failed: watch::Sender::new(None), work: Arc::default() }
+        Self {
+            phases,
+            tasks: TaskTracker::new(),
+            running: Names::default(),
+            finishing: TaskTracker::new(),
+            failed: watch::Sender::new(None),
+            work: Names::default(),
+        }
     }
 
-    /// Runs a task that the service can't be without: its panic, or its end before the drain, stops the service.
-    pub fn spawn(&self, name: impl Into<Name>, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task that the service can't be without: its panic, or its end before the drain, stops the service. The
+    /// handle resolves when the task has ended.
+    pub fn spawn(&self, name: impl Into<Name>, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let (name, supervisor) = (name.into(), self.clone());
-        self.track(async move {
+        let running = self.running.enter(name.clone());
+        self.tasks.spawn(async move {
             let end = AssertUnwindSafe(task).catch_unwind().await;
+            drop(running);
             let cause = match end {
                 Err(_) => "panicked",
                 Ok(()) if supervisor.phases.current() < Phase::Draining => "ended early",
                 Ok(()) => return,
             };
             tracing::error!(task = %name, cause, "task failed");
-            supervisor.failed.send_if_modified(|first| {
-                let is_first = first.is_none();
-                first.get_or_insert(name);
-                is_first
-            });
-        });
+            supervisor.failed.send_replace(Some(name));
+        })
     }
 
     /// Runs `work` to its end even if the caller goes away: a client that hangs up drops its handler at whatever
@@ -79,7 +79,7 @@ impl Supervisor {
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
         let unfinished = self.begin(name);
-        let task = self.track(async move {
+        let task = self.finishing.spawn(async move {
             let result = work.await;
             drop(unfinished);
             result
@@ -92,32 +92,26 @@ impl Supervisor {
         }
     }
 
-    /// Runs a task that may end at any time, as a connection does. Its panic is logged by the panic hook.
-    pub(crate) fn track<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.tracker.spawn(task)
-    }
-
     /// Names a piece of work that the drain has to wait for, until the guard is dropped.
     #[must_use]
     pub fn begin(&self, name: impl Into<Name>) -> Work {
-        let mut unfinished = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = unfinished.next;
-        unfinished.next += 1;
-        unfinished.names.insert(id, name.into());
-        Work { id, all: Arc::clone(&self.work) }
+        self.work.enter(name.into())
     }
 
-    /// The names of the work that has begun and not ended, oldest first.
+    /// What has begun and not ended, oldest first: work, or else the tasks that should have ended with it.
     #[must_use]
     pub fn unfinished(&self) -> Vec<Name> {
-        let unfinished = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.names.values().cloned().collect()
+        let work = self.work.all();
+        if work.is_empty() { self.running.all() } else { work }
     }
 
-    /// Resolves with the name of the first task that failed; never, if none does.
+    /// Whether a task has failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.borrow().is_some()
+    }
+
+    /// Resolves with the name of a task that failed; never, if none does.
     ///
     /// # Cancel safety
     /// A failure stays known: calling again after a drop resolves at once.
@@ -129,33 +123,63 @@ impl Supervisor {
         }
     }
 
+    /// Resolves when the last work given to [`Supervisor::finish`] is done.
+    ///
+    /// # Cancel safety
+    /// Dropping it forgets nothing.
+    pub async fn finished(&self) {
+        self.finishing.close();
+        self.finishing.wait().await;
+    }
+
     /// Resolves when the last task has ended.
     ///
     /// # Cancel safety
-    /// Dropping it forgets nothing; tasks may still be started.
+    /// Dropping it forgets nothing.
     pub async fn idle(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// What is going on, by the order in which it began.
+#[derive(Clone, Debug, Default)]
+struct Names(Arc<Mutex<Entries>>);
+
+/// The entries of [`Names`].
+#[derive(Debug, Default)]
+struct Entries {
+    /// The number that the next entry gets.
+    next: u64,
+    /// What has begun and not ended.
+    names: BTreeMap<u64, Name>,
+}
+
+impl Names {
+    fn enter(&self, name: Name) -> Work {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = entries.next;
+        entries.next += 1;
+        entries.names.insert(id, name);
+        Work { id, names: self.clone() }
+    }
+
+    fn all(&self) -> Vec<Name> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).names.values().cloned().collect()
     }
 }
 
 /// A piece of work that has begun. It ends by being dropped.
+#[derive(Debug)]
 pub struct Work {
-    /// Its place among the unfinished.
+    /// Its place among the others.
     id: u64,
     /// Where it is crossed out.
-    all: Arc<Mutex<Unfinished>>,
+    names: Names,
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let mut unfinished = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.names.remove(&self.id);
-    }
-}
-
-impl fmt::Debug for Work {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Work({})", self.id)
+        self.names.0.lock().unwrap_or_else(PoisonError::into_inner).names.remove(&self.id);
     }
 }

@@ -1,0 +1,60 @@
+//! What operators and orchestrators ask for, on a listener of its own that is never shed and closes last.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+
+use crate::{
+    lifecycle::{Phase, Phases},
+    limits::{Bodies, bounded},
+    problem::Problem,
+    telemetry::LogFilter,
+};
+
+/// All routes of the admin listener.
+pub fn router(phases: Phases, log_filter: LogFilter, bodies: Bodies) -> Router {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready).with_state(phases))
+        .route("/log-filter", get(current_filter).put(replace_filter).with_state(log_filter))
+        .layer(from_fn_with_state(bodies, bounded))
+}
+
+/// Whether the service is ready, and why not.
+#[derive(Serialize)]
+struct Readiness {
+    /// Whether new requests should be sent here.
+    ready: bool,
+    /// Why they should not.
+    reasons: Vec<&'static str>,
+}
+
+async fn live() -> &'static str {
+    "alive\n"
+}
+
+async fn ready(State(phases): State<Phases>) -> Response {
+    let reasons = match phases.current() {
+        Phase::Ready => vec![],
+        Phase::Starting => vec!["the service is starting"],
+        Phase::Stopping | Phase::Draining | Phase::Stopped => vec!["the service is stopping"],
+    };
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready: reasons.is_empty(), reasons })).into_response()
+}
+
+async fn current_filter(State(filter): State<LogFilter>) -> String {
+    filter.current() + "\n"
+}
+
+async fn replace_filter(State(filter): State<LogFilter>, text: String) -> Result<StatusCode, Problem> {
+    filter.replace(&text).map_err(|reason| Problem::new(StatusCode::BAD_REQUEST, reason))?;
+    tracing::info!(filter = text.trim(), "log filter replaced");
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,106 @@
+//! The way from the signal to the end: delay, drain, deadline.
+
+use std::{pin::pin, process::ExitCode, time::Duration};
+
+use tokio::{
+    select,
+    time::{Instant, interval_at, sleep_until},
+};
+
+use super::{Phase, PhaseControl, Signals, Supervisor};
+
+/// How often the drain says who is still there.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// How long the shutdown may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// From the signal to the drain.
+    pub delay: Duration,
+    /// From the signal to the forced end.
+    pub grace: Duration,
+}
+
+/// How the service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All work was finished.
+    Drained,
+    /// It could not start, or a supervised task failed.
+    Failed,
+    /// The grace ran out with work unfinished.
+    Cut,
+    /// A second signal came, with this exit code.
+    Killed(u8),
+}
+
+impl Outcome {
+    /// What the last log line says.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drained => "drained",
+            Self::Failed => "failed",
+            Self::Cut | Self::Killed(_) => "forced",
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Drained => Self::SUCCESS,
+            Outcome::Failed => Self::FAILURE,
+            Outcome::Cut => Self::from(3),
+            Outcome::Killed(code) => Self::from(code),
+        }
+    }
+}
+
+/// Serves until a signal comes or a task fails, then stops. `serving` resolves when the last listener and connection is
+/// gone, which they strive for once the drain has begun.
+///
+/// # Cancel safety
+/// Dropping it leaves the phase where it is: nothing stops, and nobody will stop it.
+pub async fn serve_until_stopped(
+    control: PhaseControl,
+    supervisor: &Supervisor,
+    signals: &mut Signals,
+    times: Times,
+    serving: impl Future<Output = ()> + Send,
+) -> Outcome {
+    let has_failed = select! {
+        _ = signals.next() => false,
+        _ = supervisor.failed() => true,
+    };
+    let asked = Instant::now();
+    tracing::info!(delay = ?times.delay, grace = ?times.grace, "stopping");
+    control.advance(Phase::Stopping);
+    let mut drain = pin!(async {
+        // Who can't do its work should not pretend to for the length of the delay.
+        select! {
+            () = sleep_until(asked + times.delay) => {}
+            _ = supervisor.failed() => {}
+        }
+        control.advance(Phase::Draining);
+        serving.await;
+        supervisor.finished().await;
+        control.advance(Phase::Stopped);
+        supervisor.idle().await;
+    });
+    let mut report = interval_at(asked + times.delay + REPORT, REPORT);
+    loop {
+        select! {
+            biased;
+            code = signals.next() => return if has_failed { Outcome::Failed } else { Outcome::Killed(code) },
+            () = &mut drain => return if supervisor.has_failed() { Outcome::Failed } else { Outcome::Drained },
+            () = sleep_until(asked + times.grace) => {
+                for task in supervisor.unfinished() {
+                    tracing::warn!(%task, "still running");
+                }
+                return if supervisor.has_failed() { Outcome::Failed } else { Outcome::Cut };
+            }
+            _ = report.tick() => tracing::info!(tasks = ?supervisor.unfinished(), "draining"),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What is laid around all routes: a name for every request, and bounds for what it may take.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{
+        Arc, LazyLock, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    BoxError, Router,
+    body::Body,
+    error_handling::HandleErrorLayer,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::error::Overloaded};
+use tracing::Instrument;
+
+use crate::{config::Settings, lifecycle::Supervisor, problem::Problem};
+
+/// Names a request in the answer and in every log line about it; a caller's own is kept.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over from a caller.
+const LONGEST_ID: usize = 128;
+
+/// The bounds, shared by all interfaces that speak HTTP.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Knows the work that is going on.
+    supervisor: Supervisor,
+    /// Places for requests; one semaphore, however many routers it is laid around.
+    in_flight: GlobalConcurrencyLimitLayer,
+    /// From the head of a request to the head of its response.
+    request_timeout: Duration,
+    /// For request bodies.
+    bodies: Bodies,
+}
+
+/// The bounds of a request body.
+#[derive(Clone, Copy, Debug)]
+pub struct Bodies {
+    /// Its length.
+    pub max_bytes: usize,
+    /// Its time.
+    pub timeout: Duration,
+}
+
+impl Limits {
+    /// The bounds that the settings name.
+    #[must_use]
+    pub fn new(settings: &Settings, supervisor: &Supervisor) -> Self {
+        Self {
+            supervisor: supervisor.clone(),
+            in_flight: GlobalConcurrencyLimitLayer::new(settings.max_in_flight.get() as usize),
+            request_timeout: settings.request_timeout,
+            bodies: Bodies { max_bytes: settings.max_body_bytes.get() as usize, timeout: settings.body_timeout },
+        }
+    }
+
+    /// The bounds of request bodies, for routes that have no others.
+    #[must_use]
+    pub fn bodies(&self) -> Bodies {
+        self.bodies
+    }
+
+    /// Lays the bounds around all routes of `app`. A request passes from the top to the bottom.
+    ///
+    /// `load_shed` only sees that the limit is reached when it stands right above it, in the same builder: with a layer
+    /// of axum's between them, requests would queue (axum #2582). A place is given back with the response head, so
+    /// open streams hold none.
+    pub fn around(&self, app: Router) -> Router {
+        app.layer(
+            ServiceBuilder::new()
+                // First, so that whatever is said about the request below carries its id.
+                .layer(from_fn_with_state(self.supervisor.clone(), named))
+                // Above the limit: a panic gives its place back.
+                .layer(from_fn(rescued))
+                .layer(HandleErrorLayer::new(refused))
+                .load_shed()
+                .layer(self.in_flight.clone())
+                .timeout(self.request_timeout)
+                // Last: who is refused above is not read.
+                .layer(from_fn_with_state(self.bodies, bounded)),
+        )
+    }
+}
+
+/// Gives the request an id, a span, and a name among the work that the drain waits for.
+async fn named(State(supervisor): State<Supervisor>, request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    let task = format!("http {} {route}", request.method());
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), task);
+    let work = Arc::new(supervisor.begin(task));
+    async move {
+        let start = Instant::now();
+        let mut response = next.run(request).await;
+        tracing::debug!(status = response.status().as_u16(), elapsed = ?start.elapsed(), "answered");
+        response.headers_mut().insert(REQUEST_ID, id);
+        // The connection takes it out, and drops it when the last byte of the response has left.
+        response.extensions_mut().insert(work);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn request_id(request: &Request) -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    match request.headers().get(REQUEST_ID) {
+        Some(id) if (1..=LONGEST_ID).contains(&id.len()) && id.to_str().is_ok() => id.clone(),
+        _ => {
+            let id = format!("{:016x}-{:x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
+            HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
+        }
+    }
+}
+
+/// Answers for a handler that panics. The panic hook has logged it, inside the request's span.
+async fn rescued(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake").into_response(),
+    }
+}
+
+/// Tells a client which bound it has met.
+async fn refused(error: BoxError) -> Response {
+    if error.is::<Overloaded>() {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is overloaded; try again soon");
+        ([(header::RETRY_AFTER, "1")], problem).into_response()
+    } else if error.is::<tower::timeout::error::Elapsed>() {
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "the service did not answer in time").into_response()
+    } else {
+        tracing::error!(%error, "a layer failed in a way that nobody expects");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake").into_response()
+    }
+}
+
+/// Bounds the request's body, and answers for a handler that could not read it for that reason.
+pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a request body must not be encoded");
+        return ([(header::ACCEPT_ENCODING, "identity")], problem).into_response();
+    }
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    if request.body().size_hint().lower() > bodies.max_bytes as u64 {
+        return Fault::TooLarge.respond(bodies);
+    }
+    let fault = Arc::new(OnceLock::new());
+    let request = request.map(|body| {
+        let timer = Box::pin(sleep_until(Instant::now() + bodies.timeout));
+        Body::new(Bounded { body, left: bodies.max_bytes, timer, fault: Arc::clone(&fault) })
+    });
+    let response = next.run(request).await;
+    match fault.get() {
+        Some(fault) => fault.respond(bodies),
+        None => response,
+    }
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Fault {
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body takes too long")]
+    TooSlow,
+}
+
+impl Fault {
+    fn respond(self, bodies: Bodies) -> Response {
+        let problem = match self {
+            Self::TooLarge => {
+                let detail = format!("a body may have {} bytes", bodies.max_bytes);
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+            }
+            Self::TooSlow => {
+                let detail = format!("a body may take {:?}", bodies.timeout);
+                Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+            }
+        };
+        // What is left of the body stands between this request and the next; HTTP/2 has no such header, nor the need.
+        ([(header::CONNECTION, "close")], problem).into_response()
+    }
+}
+
+/// A request body that ends with an error when it meets a bound.
+struct Bounded {
+    /// What is read.
+    body: Body,
+    /// How many bytes may still come.
+    left: usize,
+    /// When it must have come.
+    timer: Pin<Box<Sleep>>,
+    /// Tells [`bounded`] what happened: the handler sees only that reading failed.
+    fault: Arc<OnceLock<Fault>>,
+}
+
+impl Bounded {
+    fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let fault = *self.fault.get_or_init(|| fault);
+        Poll::Ready(Some(Err(fault.into())))
+    }
+}
+
+impl http_body::Body for Bounded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            ready!(self.timer.as_mut().poll(cx));
+            return self.fail(Fault::TooSlow);
+        };
+        let length = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        match self.left.checked_sub(length) {
+            Some(left) => self.left = left,
+            None => return self.fail(Fault::TooLarge),
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

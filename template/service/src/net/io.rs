@@ -1,0 +1,238 @@
+//! A connection's bytes: counted on their way, and at the end read until the client has taken notice.
+
+use std::{
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep, sleep_until},
+};
+
+use crate::lifecycle::Work;
+
+/// What an HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// After our FIN, a client that sends nothing for this long has nothing more to send.
+const LINGER_QUIET: Duration = Duration::from_millis(500);
+
+/// After our FIN, a client that goes on sending for this long does not read.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What happens on one connection; its bytes, its requests and its task all report here.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    /// Reads and writes that moved something.
+    transfers: AtomicU64,
+    /// Whether bytes came in that belong to no request yet.
+    head_has_begun: AtomicBool,
+    /// Whether it began with the HTTP/2 preface.
+    is_http2: AtomicBool,
+    /// Request heads that were complete.
+    requests: AtomicU64,
+    /// Requests whose response is not with the kernel to its last byte.
+    in_flight: AtomicUsize,
+    /// Those of them whose response is with hyper to its last byte.
+    unsent: Mutex<Vec<Option<Arc<Work>>>>,
+}
+
+impl Traffic {
+    /// A request head is complete.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.head_has_begun.store(false, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight { traffic: Arc::clone(self), response: None }
+    }
+
+    /// Request heads that have come so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody waits for a response.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether the client owes us a head: it has sent nothing yet, or part of one. An HTTP/2 connection owes nothing
+    /// after its preface; pings tell whether its client is alive.
+    pub(super) fn owes_head(&self) -> bool {
+        let begun = self.head_has_begun.load(Ordering::Relaxed);
+        self.is_idle() && !self.is_http2.load(Ordering::Relaxed) && (begun || self.requests() == 0)
+    }
+
+    /// Whether it began with the HTTP/2 preface.
+    pub(super) fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when nothing has moved for the length of `calm` and nobody waits for a response.
+    pub(super) async fn quiet(&self, calm: Duration) {
+        loop {
+            let before = self.transfers.load(Ordering::Relaxed);
+            sleep(calm).await;
+            if self.is_idle() && self.transfers.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
+    }
+
+    fn done(&self, requests: usize) {
+        if self.in_flight.fetch_sub(requests, Ordering::Relaxed) == requests {
+            // What came in meanwhile were bodies.
+            self.head_has_begun.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Everything that hyper had is with the kernel.
+    fn flushed(&self) {
+        let mut unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unsent.is_empty() {
+            self.done(unsent.len());
+            unsent.clear();
+        }
+    }
+}
+
+/// A request in flight; dropped with the body of its response. It counts until that has left the process: a slow reader
+/// is served to the end.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    /// Of the request's connection.
+    traffic: Arc<Traffic>,
+    /// Set once there is a response: the work that it ends, if it has a name.
+    response: Option<Option<Arc<Work>>>,
+}
+
+impl InFlight {
+    /// There is a response; when it has left, `work` ends.
+    pub(super) fn responds(mut self, work: Option<Arc<Work>>) -> Self {
+        self.response = Some(work);
+        self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        match self.response.take() {
+            Some(work) => self.traffic.unsent.lock().unwrap_or_else(PoisonError::into_inner).push(work),
+            None => self.traffic.done(1),
+        }
+    }
+}
+
+/// A TCP connection that reports to [`Traffic`].
+#[derive(Debug)]
+pub(super) struct Io {
+    /// The connection itself.
+    stream: TcpStream,
+    /// Where it reports.
+    traffic: Arc<Traffic>,
+    /// How much of the HTTP/2 preface has come, as long as that is all that has come.
+    preface: Option<usize>,
+    /// Once our FIN is sent: until when the client may go on sending, and until when it may be silent.
+    linger: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Io {
+    pub(super) fn new(stream: TcpStream, traffic: Arc<Traffic>) -> Self {
+        Self { stream, traffic, preface: Some(0), linger: None }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.traffic.transfers.fetch_add(1, Ordering::Relaxed);
+        self.traffic.head_has_begun.store(true, Ordering::Relaxed);
+        if let Some(seen) = self.preface {
+            let expected = &PREFACE[seen..];
+            let compared = bytes.len().min(expected.len());
+            self.preface = (bytes[..compared] == expected[..compared]).then_some(seen + compared);
+            if self.preface == Some(PREFACE.len()) {
+                self.traffic.is_http2.store(true, Ordering::Relaxed);
+                self.preface = None;
+            }
+        }
+    }
+
+    fn sent(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = result {
+            self.traffic.transfers.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.received(&buffer.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.sent(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.sent(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.traffic.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends our FIN, then reads what the client still sends until it has closed too. A socket closed with unread bytes
+    /// answers with RST, and that may destroy the response on its way: a client that is still sending a body would
+    /// never learn why it was refused.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            let now = Instant::now();
+            this.linger = Some((now + LINGER, Box::pin(sleep_until(now + LINGER_QUIET))));
+        }
+        let Some((end, silence)) = &mut this.linger else { return Poll::Ready(Ok(())) };
+        loop {
+            if silence.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut space = [MaybeUninit::uninit(); 8 * 1024];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    silence.as_mut().reset((Instant::now() + LINGER_QUIET).min(*end))
+                }
+                // The client has closed too, one way or the other.
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+            this.traffic.transfers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

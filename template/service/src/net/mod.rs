@@ -1,0 +1,157 @@
+//! Listeners: one accept loop for everything that speaks HTTP.
+//!
+//! `axum::serve` has no header deadline and no connection cap, closes its listener the moment it is asked to stop, and
+//! waits for ever on an open stream (axum 0.8); so the loop is ours, on hyper-util's connection builder.
+
+mod connection;
+mod io;
+
+use std::{io::ErrorKind, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    select,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    config::{Address, Settings},
+    lifecycle::{Phase, Phases},
+};
+
+/// How long to wait when the system has no descriptor or memory for another connection.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// An address that is bound, and how it is served.
+#[derive(Debug)]
+pub struct Listener {
+    /// What it is called in the log.
+    name: &'static str,
+    /// The socket.
+    socket: TcpListener,
+    /// From this phase on it is closed.
+    closes: Phase,
+    /// Where the service stands.
+    phases: Phases,
+    /// Places for connections: who finds none waits in the kernel's queue.
+    places: Arc<Semaphore>,
+    /// For the first byte and the whole head.
+    header_timeout: Duration,
+}
+
+/// Why a listener could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address} for {name}")]
+pub struct BindError {
+    /// The listener.
+    name: &'static str,
+    /// What it was to be bound to.
+    address: String,
+    /// What the system said.
+    source: std::io::Error,
+}
+
+impl Listener {
+    /// Binds `address`. The listener closes with the phase `closes`.
+    ///
+    /// # Errors
+    /// When the name does not resolve, or the system does not give the address.
+    pub async fn bind(
+        name: &'static str,
+        address: &Address,
+        closes: Phase,
+        phases: &Phases,
+        settings: &Settings,
+    ) -> Result<Self, BindError> {
+        let bound = TcpListener::bind(address.as_str()).await;
+        let socket = bound.map_err(|source| BindError { name, address: address.as_str().to_owned(), source })?;
+        Ok(Self {
+            name,
+            socket,
+            closes,
+            phases: phases.clone(),
+            places: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
+            header_timeout: settings.header_timeout,
+        })
+    }
+
+    /// Serves `app` to whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is
+    /// gone.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes the listener; connections go on until their tasks end.
+    pub async fn serve(self, app: Router) {
+        let (phases, connections) = (self.phases.clone(), TaskTracker::new());
+        phases.reached(Phase::Ready).await;
+        match self.socket.local_addr() {
+            Ok(addr) => tracing::info!(listener = self.name, %addr, "listening"),
+            Err(error) => tracing::warn!(listener = self.name, %error, "listening"),
+        }
+        let mut closing = pin!(phases.reached(self.closes));
+        let server = connection::Server::new(app, self.phases, self.closes, self.header_timeout, connections.clone());
+        let connect = |stream, place: Option<OwnedSemaphorePermit>| {
+            let connection = server.clone().serve(stream);
+            connections.spawn(async move {
+                connection.await;
+                drop(place);
+            });
+        };
+        loop {
+            let next = async {
+                let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                (self.socket.accept().await, place)
+            };
+            let (accepted, place) = select! {
+                biased;
+                () = &mut closing => break,
+                next = next => next,
+            };
+            match accepted {
+                Ok((stream, _)) => connect(stream, place),
+                Err(error) => {
+                    if !is_of_one_connection(&error) {
+                        tracing::warn!(listener = self.name, %error, "can't accept");
+                        sleep(BREATH).await;
+                    }
+                }
+            }
+        }
+        for stream in backlog(self.socket) {
+            connect(stream, None);
+        }
+        connections.close();
+        connections.wait().await;
+    }
+}
+
+/// What the kernel has accepted for us, up to now; then the socket is closed. Its clients believe to be connected and
+/// have perhaps sent a request, so they are served beyond the cap: the queue is never longer than its bound of 1024.
+///
+/// The socket is asked directly, because tokio only knows of connections that its driver has seen.
+fn backlog(socket: TcpListener) -> Vec<TcpStream> {
+    let mut streams = Vec::new();
+    let Ok(socket) = socket.into_std() else { return streams };
+    loop {
+        match socket.accept() {
+            Ok((stream, _)) => {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                streams.extend(stream.ok());
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return streams,
+            Err(error) => {
+                tracing::warn!(%error, "can't accept what had connected");
+                return streams;
+            }
+        }
+    }
+}
+
+/// Whether the error is about a client that has gone again, not about the listener.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
