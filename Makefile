@@ -46,7 +46,7 @@ rust: $(VENV)/.dev ## what is rendered, compiled, linted and tested
 	$(BIN)/pytest -m compiles --durations=15
 
 demo: $(VENV)/.tool ## questions, service, drain and update, for watching
-	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/run.sh
+	@$(BIN)/python demo/demo.py
 
 bench: $(VENV)/.dev ## ratios, measured in one run each
 	$(BIN)/python bench/run.py
