@@ -15,11 +15,6 @@ from asyncscaffold.questions import Questionnaire
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """pytest-copie renders this repository, wherever pytest was started."""
-    config.option.template = str(ROOT)
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository: the template's root as `copier copy` sees it."""
@@ -64,6 +59,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
     return copy
+
+
+@pytest.fixture(scope="session")
+def template_repository(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it stands, committed and tagged v1 in a repository of its own."""
+    repository = tmp_path_factory.mktemp("repository") / "template"
+    shutil.copytree(template, repository)
+    identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.invalid"]
+    for command in (["init"], ["add", "--all"], ["commit", "-m", "v1"], ["tag", "v1"]):
+        subprocess.run(
+            ["git", *identity, "-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false", *command],
+            cwd=repository,
+            check=True,
+            capture_output=True,
+        )
+    return repository
 
 
 @pytest.fixture(scope="session")
