@@ -3,7 +3,7 @@
 use std::{
     io::{self, IsTerminal, Write},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -32,13 +32,18 @@ const REPORT: Duration = Duration::from_secs(1);
 
 /// Reads and replaces the log filter of the running service.
 #[derive(Clone, Debug)]
-pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+pub struct LogFilter {
+    /// Where it acts.
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// As it was written: the filter itself would come out in another order.
+    text: Arc<Mutex<String>>,
+}
 
 impl LogFilter {
     /// The filter in use.
     #[must_use]
     pub fn current(&self) -> String {
-        self.0.with_current(ToString::to_string).unwrap_or_default()
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces the filter, for every event from now on.
@@ -47,7 +52,10 @@ impl LogFilter {
     /// Why the text is not a filter.
     pub fn replace(&self, text: &str) -> Result<(), String> {
         let filter = parse_filter(text)?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        let mut current = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handle.reload(filter).map_err(|error| error.to_string())?;
+        text.trim().clone_into(&mut current);
+        Ok(())
     }
 }
 
@@ -80,14 +88,13 @@ pub enum StartError {
 ///
 /// # Errors
 /// When the writing thread can't be started, when the filter is not one, or events are sent elsewhere already.
-pub fn start(filter: &str, format: Option<LogFormat>) -> Result<(LogFilter, Flush), StartError> {
-    let text = || if io::stdout().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+pub fn start(filter_text: &str, format: Option<LogFormat>) -> Result<(LogFilter, Flush), StartError> {
     let (writer, flush) = Lines::start()?;
-    let (filter, handle) = reload::Layer::new(parse_filter(filter).map_err(StartError::Filter)?);
+    let (filter, handle) = reload::Layer::new(parse_filter(filter_text).map_err(StartError::Filter)?);
     // Colours would be escape codes; `Line` escapes those, wherever they come from.
     let layer = fmt::layer().with_ansi(false).with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
-    match format.unwrap_or_else(text) {
+    match format.unwrap_or(if io::stdout().is_terminal() { LogFormat::Text } else { LogFormat::Json }) {
         LogFormat::Text => registry.with(layer).try_init()?,
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
     }
@@ -98,7 +105,8 @@ pub fn start(filter: &str, format: Option<LogFormat>) -> Result<(LogFilter, Flus
         let reason = reason.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         tracing::error!(place, reason, "panic");
     }));
-    Ok((LogFilter(handle), flush))
+    let text = Arc::new(Mutex::new(filter_text.trim().to_owned()));
+    Ok((LogFilter { handle, text }, flush))
 }
 
 /// Waits for the reader of the log where nothing may be lost: before the last line, and after it.

@@ -74,8 +74,8 @@ pub async fn serve_until_stopped(
         _ = supervisor.failed() => true,
     };
     let asked = Instant::now();
-    tracing::info!(delay = ?times.delay, grace = ?times.grace, "stopping");
     control.advance(Phase::Stopping);
+    tracing::info!(delay = ?times.delay, grace = ?times.grace, "stopping");
     let mut drain = pin!(async {
         // Who can't do its work should not pretend to for the length of the delay.
         select! {

@@ -1,0 +1,77 @@
+//! Settings as their user meets them: what is refused, before anything is bound, and in which words.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
+
+mod common;
+
+use std::process::{Command, Output};
+
+use common::{PROGRAM, Service};
+
+fn run(flags: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(PROGRAM).args(flags).envs(variables.iter().copied()).output().unwrap()
+}
+
+fn refusal(flags: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(flags, variables);
+    assert_eq!(output.status.code(), Some(2), "{flags:?} {variables:?}");
+    assert_eq!(output.stdout, b"", "nothing has started, so nothing is logged");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_bad_value_is_refused_and_its_setting_named() {
+    for (flag, value) in [
+        ("--admin-addr", "localhost"),
+        ("--shutdown-delay", "5"),
+        ("--shutdown-grace", "soon"),
+        ("--max-connections", "0"),
+        ("--max-in-flight", "0"),
+        ("--request-timeout", "0s"),
+        ("--header-timeout", "0ms"),
+        ("--body-timeout", "10"),
+        ("--max-body-bytes", "-1"),
+        ("--worker-threads", "0"),
+        ("--log-filter", "info=info=info"),
+        ("--log-format", "xml"),
+    ] {
+        let said = refusal(&[&format!("{flag}={value}")], &[]);
+        assert!(said.contains(flag), "{said}");
+        let variable = format!("APP_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
+        let said = refusal(&[], &[(&variable, value)]);
+        assert!(said.contains(flag), "{said}");
+    }
+}
+
+#[test]
+fn an_unknown_flag_or_variable_is_refused_by_name() {
+    assert!(refusal(&["--admin-adr", "127.0.0.1:0"], &[]).contains("--admin-adr"));
+    assert!(refusal(&[], &[("APP_ADMIN_ADR", "127.0.0.1:0")]).contains("APP_ADMIN_ADR"));
+}
+
+#[test]
+fn a_delay_above_the_grace_is_refused() {
+    let said = refusal(&["--shutdown-delay", "5s", "--shutdown-grace", "4s"], &[]);
+    assert!(said.contains("--shutdown-delay") && said.contains("--shutdown-grace"), "{said}");
+}
+
+#[test]
+fn help_names_every_variable() {
+    let output = run(&["--help"], &[]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    let flags: Vec<_> = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split(' ').next()).collect();
+    assert!(flags.contains(&"log-filter"), "{help}");
+    for flag in flags {
+        let variable = format!("[env: APP_{}=", flag.replace('-', "_").to_uppercase());
+        assert!(help.contains(&variable), "{variable}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let mut service = Service::run(
+        Command::new(PROGRAM).args(["--log-filter", "service=debug"]).env("APP_LOG_FILTER", "service=info"),
+    );
+    assert_eq!(service.connect("admin").get("/log-filter").body, b"service=debug\n");
+}

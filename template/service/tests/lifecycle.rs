@@ -1,0 +1,136 @@
+//! The life of the service: signals and exit codes from outside, supervised tasks from inside.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
+
+mod common;
+
+use std::{
+    net::TcpListener,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use common::{PROGRAM, Service, outcome};
+use service::lifecycle::{self, Outcome, Phase, Signals, Supervisor, Times, serve_until_stopped};
+
+#[test]
+fn each_signal_drains_and_exits_with_0() {
+    for signal in ["TERM", "INT"] {
+        let mut service = Service::start(&[]);
+        assert_eq!(service.connect("admin").get("/readyz").status, 200);
+        service.signal(signal);
+        let (code, log) = service.ended();
+        assert_eq!((code, outcome(&log)), (0, "drained"));
+    }
+}
+
+#[test]
+fn it_is_not_ready_at_once_after_the_signal_and_still_alive_for_the_delay() {
+    let mut service = Service::start(&["--shutdown-delay", "1s"]);
+    assert_eq!(service.connect("admin").get("/livez").status, 200);
+    let asked = Instant::now();
+    service.signal("TERM");
+    service.logged(|line| line["message"] == "stopping");
+    let ready = service.connect("admin").get("/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(String::from_utf8_lossy(&ready.body).contains("stopping"));
+    assert!(ready.says_close());
+    assert_eq!(service.connect("admin").get("/livez").status, 200);
+    let (code, _) = service.ended();
+    assert_eq!(code, 0);
+    assert!(asked.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_with_the_code_of_that_signal() {
+    for (signal, expected) in [("TERM", 143), ("INT", 130)] {
+        let mut service = Service::start(&["--shutdown-delay", "60s", "--shutdown-grace", "60s"]);
+        service.connect("admin");
+        service.signal("TERM");
+        service.logged(|line| line["message"] == "stopping");
+        service.signal(signal);
+        let (code, log) = service.ended();
+        assert_eq!((code, outcome(&log)), (expected, "forced"));
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_fails_the_start_with_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, log) = Service::run(Command::new(PROGRAM).args(["--admin-addr", &address])).ended();
+    assert_eq!((code, outcome(&log)), (1, "failed"));
+    assert!(log.iter().any(|line| line["error"].as_str().is_some_and(|error| error.contains(&address))), "{log:?}");
+}
+
+#[test]
+fn the_log_filter_changes_while_it_runs() {
+    let mut service = Service::start(&[]);
+    let mut admin = service.connect("admin");
+    assert_eq!(admin.get("/log-filter").body, b"info\n");
+    assert_eq!(admin.put("/log-filter", "warn,service=debug").status, 204);
+    assert_eq!(admin.get("/log-filter").body, b"warn,service=debug\n");
+    let refused = admin.put("/log-filter", "info=info=info");
+    assert_eq!(refused.status, 400);
+    assert_eq!(admin.get("/log-filter").body, b"warn,service=debug\n");
+}
+
+/// Runs a service that consists of one task; with the outcome, whether the phase was [`Phase::Stopped`] in the end.
+async fn outcome_of(task: impl Future<Output = ()> + Send + 'static, grace: Duration) -> (Outcome, bool) {
+    let (control, phases) = lifecycle::channel();
+    let supervisor = Supervisor::new(phases.clone());
+    supervisor.spawn("the task", task);
+    control.advance(Phase::Ready);
+    let times = Times { delay: Duration::ZERO, grace };
+    let mut signals = Signals::install().unwrap();
+    let outcome = serve_until_stopped(control, &supervisor, &mut signals, times, async {}).await;
+    (outcome, phases.current() == Phase::Stopped)
+}
+
+#[tokio::test]
+async fn a_task_that_panics_stops_the_service_as_failed() {
+    assert_eq!(outcome_of(async { panic!("on purpose") }, Duration::from_secs(60)).await, (Outcome::Failed, true));
+}
+
+#[tokio::test]
+async fn a_task_that_ends_early_stops_the_service_as_failed() {
+    assert_eq!(outcome_of(async {}, Duration::from_secs(60)).await, (Outcome::Failed, true));
+}
+
+#[tokio::test]
+async fn what_is_stuck_is_known_by_name() {
+    let (_control, phases) = lifecycle::channel();
+    let supervisor = Supervisor::new(phases);
+    supervisor.spawn("a stuck task", std::future::pending());
+    assert_eq!(supervisor.unfinished(), ["a stuck task"]);
+    let work = supervisor.begin("http PUT /somewhere");
+    assert_eq!(supervisor.unfinished(), ["http PUT /somewhere"], "work comes before the tasks that wait for it");
+    drop(work);
+    assert_eq!(supervisor.unfinished(), ["a stuck task"]);
+}
+
+#[tokio::test]
+async fn work_is_finished_although_its_caller_has_gone() {
+    let (_control, phases) = lifecycle::channel();
+    let supervisor = Supervisor::new(phases);
+    let (go, may_go) = tokio::sync::oneshot::channel::<()>();
+    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+    let mut call = Box::pin(supervisor.finish("the work", async move {
+        may_go.await.unwrap();
+        done.send(()).unwrap();
+    }));
+    assert!(futures_util::poll!(call.as_mut()).is_pending());
+    drop(call);
+    assert_eq!(supervisor.unfinished(), ["the work"]);
+    go.send(()).unwrap();
+    is_done.await.unwrap();
+    supervisor.finished().await;
+    assert!(supervisor.unfinished().is_empty());
+}
+
+#[tokio::test]
+#[should_panic(expected = "on purpose")]
+async fn the_panic_of_work_reaches_its_caller() {
+    let (_control, phases) = lifecycle::channel();
+    Supervisor::new(phases).finish("the work", async { panic!("on purpose") }).await
+}
