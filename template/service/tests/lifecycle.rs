@@ -11,6 +11,7 @@ use std::{
 };
 
 use common::{PROGRAM, Service, outcome};
+use futures_util::FutureExt;
 use service::lifecycle::{self, Outcome, Phase, Signals, Supervisor, Times, serve_until_stopped};
 
 #[test]
@@ -119,7 +120,7 @@ async fn work_is_finished_although_its_caller_has_gone() {
         may_go.await.unwrap();
         done.send(()).unwrap();
     }));
-    assert!(futures_util::poll!(call.as_mut()).is_pending());
+    assert!(call.as_mut().now_or_never().is_none());
     drop(call);
     assert_eq!(supervisor.unfinished(), ["the work"]);
     go.send(()).unwrap();
