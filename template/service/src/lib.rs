@@ -64,6 +64,7 @@ pub async fn run(settings: Settings, log_filter: LogFilter) -> Result<Outcome, S
     let admin = admin::router(phases.clone(), log_filter, limits.bodies());
     supervisor.spawn("admin listener", listeners.admin.serve(admin));
     let interfaces: Vec<JoinHandle<()>> = vec![
+        // The drain waits for each of these.
         //{% if http %}
         supervisor
             .spawn("http listener", listeners.http.serve(limits.around(http::router(store.clone(), phases.clone())))),
@@ -96,6 +97,7 @@ struct Listeners {
 impl Listeners {
     async fn bind(settings: &Settings, phases: &Phases) -> Result<Self, net::BindError> {
         Ok(Self {
+            // One after the other: the first that fails is the one that is reported.
             //{% if http %}
             http: Listener::bind("http", &settings.http_addr, Phase::Draining, phases, settings).await?,
             //{% endif %}
