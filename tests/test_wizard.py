@@ -369,6 +369,15 @@ def test_a_long_help_is_wrapped_at_words(opened: Open) -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_a_help_as_long_as_the_screen_leaves_room_for_choices_and_keys(opened: Open) -> None:
+    long = {**LEVEL, "help": "\n".join(f"line {n}" for n in range(45))}
+    terminal = opened({"template": {"level": long}})
+    for text in ("line 0", "line 44", "Esc: back", "Low", "Middle (sold out)", "High"):
+        terminal.see(text)
+    terminal.send(DOWN, ENTER)
+    assert terminal.end() == [{"level": "high"}]
+
+
 @pytest.mark.parametrize(
     ("env", "keys", "wanted"),
     [

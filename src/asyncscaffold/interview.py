@@ -223,15 +223,20 @@ def clean(text: str) -> str:
 
 def wrap(text: str, indent: int) -> str:
     """`text` wrapped to the terminal; lines after the first start at column `indent`."""
-    try:
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):
-        columns = 80
-    width = max((columns or 80) - 1 - indent, 20)
+    width = max(screen().columns - 1 - indent, 20)
     lines = [
         part for line in clean(text).splitlines() for part in textwrap.wrap(line, width) or [""]
     ]
     return ("\n" + " " * indent).join(lines)
+
+
+def screen() -> os.terminal_size:
+    """The size of the terminal behind stderr."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        columns, lines = 0, 0
+    return os.terminal_size((columns or 80, lines or 24))
 
 
 def write(text: str, end: str = "\n") -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from asyncscaffold import interview, prompts_plain
 from asyncscaffold.errors import Cancelled
 from asyncscaffold.evaluation import Asked, Evaluation, Evaluator
-from asyncscaffold.interview import Back, Prompt, clean, summary, wrap, write
+from asyncscaffold.interview import Back, Prompt, clean, screen, summary, wrap, write
 from asyncscaffold.values import MISSING
 
 if TYPE_CHECKING:
@@ -199,7 +199,12 @@ def _head(prompt: Prompt) -> tuple[str, str]:
     if prompt.kind == "secret" and prompt.default is not MISSING:
         keys = "Enter alone: keep the default"
     notes = [*prompt.notes, f"({prompt.progress} · {keys} · Esc: back · Ctrl-C: cancel)"]
-    return wrap(prompt.asked.help, 2), "\n  ".join(wrap(note, 2) for note in notes)
+    text = wrap(prompt.asked.help, 2)
+    if text.count("\n") >= screen().lines // 3:
+        # It scrolls, and so leaves room for the choices, which questionary would squeeze out.
+        write(wrap(prompt.asked.help, 0))
+        text = prompt.asked.key
+    return text, "\n  ".join(wrap(note, 2) for note in notes)
 
 
 def _look() -> dict[str, Any]:
