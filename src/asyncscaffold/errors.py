@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class Failure(Exception):
     """An expected failure: `message` says what happened and what it means, `hint` what to do.
@@ -11,7 +9,7 @@ class Failure(Exception):
     `exit` is the process exit code of the contract. Raised anywhere, caught in `cli.main` alone.
     """
 
-    exit: ClassVar[int] = 1
+    exit = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -36,3 +34,11 @@ class Cancelled(Failure):
 
     def __init__(self, message: str = "Cancelled: nothing was changed.", hint: str = "") -> None:
         super().__init__(message, hint)
+
+
+class Stopped(Failure):
+    """A signal other than Ctrl-C's said stop; the exit code is the shell's for it, 128 + number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("Stopped by a signal: nothing was changed.")
+        self.exit = 128 + number

@@ -1,50 +1,22 @@
 """Answers checked against a template's questions, all at once and before any write.
 
 The semantics are Copier's (its "Creating a template" documentation: type, choices, multiselect,
-when, default, validator, secret); here everything wrong and everything missing is named together.
+when, ask, default, validator, secret); here everything wrong and everything missing is named
+together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
-import yaml
-
-from asyncscaffold import expressions
+from asyncscaffold.asked import Asked, Choice, Renderer
 from asyncscaffold.errors import Refused
 from asyncscaffold.questions import Question, Questionnaire
 from asyncscaffold.values import MISSING, cast, nearest
 
-if TYPE_CHECKING:
-    from jinja2.sandbox import SandboxedEnvironment
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One rendered choice; `disabled` says why it cannot be taken now, or is empty."""
-
-    label: str
-    value: Any
-    disabled: str = ""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question as it stands to a person at this moment: everything rendered."""
-
-    question: Question
-    help: str
-    type: str
-    choices: tuple[Choice, ...]
-    default: Any
-    placeholder: str = ""
-    multiline: bool = False
-
-    @property
-    def key(self) -> str:
-        return self.question.key
+__all__ = ["Asked", "Choice", "Evaluation", "Evaluator", "Problem"]
 
 
 @dataclass(frozen=True)
@@ -59,8 +31,8 @@ class Problem:
 class Evaluation:
     """What the answers given so far come to.
 
-    `answers` are those to record, in the order of the questions; `computed` what `when: false`
-    questions come to; `missing` the questions nobody answered yet, in order; `problems` everything
+    `answers` are those to record, in the order of the questions; `computed` what questions that are
+    not asked come to; `missing` the questions nobody answered yet, in order; `problems` everything
     that is wrong with given answers; `stale` what is wrong with a project's previous ones;
     `unasked` the given answers whose question is not asked.
     """
@@ -78,12 +50,11 @@ class Evaluation:
 
 
 class Evaluator:
-    """Evaluates one questionnaire; Jinja is loaded when the first answer is checked."""
+    """Evaluates one questionnaire."""
 
     def __init__(self, questionnaire: Questionnaire, *, trust: bool = False) -> None:
         self.questionnaire = questionnaire
-        self._trust = trust
-        self._env: SandboxedEnvironment | None = None
+        self._renderer = Renderer(questionnaire, trust=trust)
 
     def evaluate(
         self,
@@ -103,33 +74,40 @@ class Evaluator:
         base = {**self._shaped({**(previous or {}), **given}), **(extra or {})}
         for question in self.questionnaire.questions.values():
             context = {**base, **result.context}
-            if self._bool(question, "when", context, default=True):
-                asked = self._render(question, context)
-                value = self._answer(asked, given, previous or {}, defaults, context, result)
+            try:
+                asked = self._renderer.condition(question, "when", context)
+                if asked:
+                    value = self._answer(question, given, previous or {}, defaults, context, result)
+                else:
+                    value = self._renderer.default(question, context)
+            except Refused:
+                if result.missing or result.problems:
+                    break  # it may only lack the answers that are open or wrong
+                raise
+            if asked and value is not MISSING:
+                result.answers[question.key] = value
+            elif not asked:
+                base.pop(question.key, None)
+                if question.key in given:
+                    result.unasked.append(question.key)
                 if value is not MISSING:
-                    result.answers[question.key] = value
-                continue
-            if question.key in given:
-                result.unasked.append(question.key)
-            value = self._default(question, context)
-            if value is not MISSING:
-                result.computed[question.key] = value
+                    result.computed[question.key] = value
         return result
 
     def _answer(
         self,
-        asked: Asked,
+        question: Question,
         given: Mapping[str, Any],
         previous: Mapping[str, Any],
         defaults: bool,
         context: Mapping[str, Any],
         result: Evaluation,
     ) -> Any:
-        """The answer to `asked`; what is wrong or missing is added to `result`.
+        """The answer to `question`; what is wrong or missing is added to `result`.
 
         Where there is none the default stands in, so that later questions can be looked at too.
         """
-        key = asked.key
+        asked, key = self._renderer.asked(question, context), question.key
         if key in given:
             value, wrong = self._check(asked, given[key], context)
             if not wrong:
@@ -141,7 +119,10 @@ class Evaluator:
             if not wrong:
                 return value
             result.stale.append(Problem(key, wrong))
-        if not defaults:
+        never_asked = not self._renderer.condition(question, "ask", context)
+        if never_asked and asked.default is MISSING:
+            return MISSING
+        if not defaults and not never_asked:
             result.missing.append(asked)
         elif asked.default is MISSING:
             result.problems.append(Problem(key, "it has no default: an answer is needed"))
@@ -161,6 +142,10 @@ class Evaluator:
             if key not in questions or not questions[key].multiselect or isinstance(value, list)
         }
 
+    def choices(self, question: Question, context: Mapping[str, Any]) -> tuple[Choice, ...]:
+        """The choices of `question`, rendered; empty for a question that takes any value."""
+        return self._renderer.choices(question, context)
+
     def check(self, asked: Asked, raw: Any, context: Mapping[str, Any]) -> str:
         """What is wrong with `raw` as the answer to `asked`, or an empty string."""
         return self._check(asked, raw, context)[1]
@@ -169,11 +154,12 @@ class Evaluator:
         """The value of `raw` and what is wrong with it (empty: nothing)."""
         try:
             value = self._cast(asked, raw)
+            said = self._renderer.text(asked.question, "validator", {**context, asked.key: value})
         except ValueError as error:
             return MISSING, str(error)
-        validator = asked.question.spec.get("validator", "")
-        wrong = self._string(validator, {**context, asked.key: value}, asked.key)
-        return value, str(wrong).strip()
+        except Refused as error:  # a validator that fails on an answer refuses it, as in Copier
+            return MISSING, error.message
+        return value, said.strip()
 
     def _cast(self, asked: Asked, raw: Any) -> Any:
         if not asked.question.multiselect:
@@ -196,83 +182,11 @@ class Evaluator:
         value = cast(asked.type, raw)
         if not asked.choices:
             return value
-        for choice in asked.choices:
-            if choice.value == value:
-                if choice.disabled:
-                    raise ValueError(f"{value}: {choice.disabled}")
-                return value
+        same = [choice for choice in asked.choices if choice.value == value]
+        if any(not choice.disabled for choice in same):
+            return value
+        if same:
+            raise ValueError(f"{value}: {same[0].disabled}")
         valid = [str(c.value) for c in asked.choices if not c.disabled]
         near = nearest(str(value), [str(c.value) for c in asked.choices])
         raise ValueError(f"{value!r} is not one of {', '.join(valid) or 'any value yet'}{near}")
-
-    def _render(self, question: Question, context: Mapping[str, Any]) -> Asked:
-        spec = question.spec
-        asked = Asked(
-            question=question,
-            help=str(self._string(spec.get("help", ""), context, question.key)).strip()
-            or question.key,
-            type=str(self._string(question.type, context, question.key)),
-            choices=self.choices(question, context),
-            default=MISSING,
-            placeholder=str(self._string(spec.get("placeholder", ""), context, question.key)),
-            multiline=self._bool(question, "multiline", context, default=False),
-        )
-        return replace(asked, default=self._default(question, context, asked))
-
-    def choices(self, question: Question, context: Mapping[str, Any]) -> tuple[Choice, ...]:
-        """The choices of `question`, rendered; empty for a question that takes any value."""
-        raw = question.spec.get("choices", [])
-        if isinstance(raw, str):
-            raw = yaml.safe_load(str(self._string(raw, context, question.key)))
-        type_name = str(self._string(question.type, context, question.key))
-        choices = []
-        for item in raw.items() if isinstance(raw, dict) else raw:
-            label, value, disabled = item, item, ""
-            if isinstance(item, (tuple, list)):
-                label, value = item
-                if isinstance(value, dict):
-                    disabled = str(
-                        self._string(value.get("validator", ""), context, question.key)
-                    ).strip()
-                    value = value["value"]
-            label = str(self._string(label, context, question.key))
-            value = cast(type_name, self._string(value, context, question.key))
-            choices.append(Choice(label, value, disabled))
-        return tuple(choices)
-
-    def _default(
-        self, question: Question, context: Mapping[str, Any], asked: Asked | None = None
-    ) -> Any:
-        raw = question.spec.get("default", MISSING)
-        value = MISSING if raw is MISSING else self._string(raw, context, question.key)
-        if value is MISSING:
-            return MISSING
-        if question.multiselect:
-            return yaml.safe_load(value) if isinstance(value, str) else value
-        try:
-            return cast(
-                asked.type if asked else str(self._string(question.type, context, question.key)),
-                value,
-            )
-        except (ValueError, TypeError) as error:
-            raise Refused(
-                f"The template's default for {question.key} is broken: {error}"
-            ) from error
-
-    def _bool(
-        self, question: Question, part: str, context: Mapping[str, Any], *, default: bool
-    ) -> bool:
-        value = self._string(question.spec.get(part, default), context, question.key)
-        return bool(cast("bool", value))
-
-    def _string(self, value: Any, context: Mapping[str, Any], key: str) -> Any:
-        """Render `value` where it is a template, lists item by item."""
-        if isinstance(value, list):
-            return [self._string(item, context, key) for item in value]
-        if not isinstance(value, str) or not value:
-            return value
-        if self._env is None:
-            self._env = expressions.environment(
-                self.questionnaire.root, self.questionnaire.settings, trust=self._trust
-            )
-        return expressions.render(self._env, value, context, where=f"question {key}")

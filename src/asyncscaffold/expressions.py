@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from asyncscaffold.errors import Refused
@@ -31,33 +32,51 @@ def environment(
     import jinja2
     from jinja2.sandbox import SandboxedEnvironment
 
+    class Environment(SandboxedEnvironment):
+        """A path's `parser` is a module, through which a template could reach the system."""
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            if isinstance(obj, PurePath) and attr == "parser":
+                return False
+            return super().is_safe_attribute(obj, attr, value)
+
     options = {"keep_trailing_newline": True, **settings.get("envops", {})}
     kinds = {
         "jinja2.Undefined": jinja2.Undefined,
         "jinja2.StrictUndefined": jinja2.StrictUndefined,
     }
     if "undefined" in options:
-        options["undefined"] = kinds.get(options["undefined"], jinja2.Undefined)
+        if options["undefined"] not in kinds:
+            raise Refused(
+                f"The template's Jinja settings cannot be used: undefined is "
+                f"{options['undefined']!r}, not one of {', '.join(kinds)}."
+            )
+        options["undefined"] = kinds[options["undefined"]]
     extensions = ["jinja2_ansible_filters.AnsibleCoreFiltersExtension"]
     if trust:
         extensions += settings.get("jinja_extensions", [])
     try:
-        return SandboxedEnvironment(
-            loader=jinja2.FileSystemLoader(root), extensions=extensions, **options
-        )
-    except (TypeError, ImportError) as error:
+        env = Environment(loader=jinja2.FileSystemLoader(root), extensions=extensions, **options)
+    except Exception as error:  # an extension is any code
         raise Refused(f"The template's Jinja settings cannot be used: {error}") from error
+    env.filters["to_json"] = partial(env.filters["to_json"], default=str)
+    env.globals["pathjoin"] = _pathjoin
+    return env
+
+
+def _pathjoin(*parts: str, mode: str = "posix") -> str:
+    """Copier's global of that name."""
+    kinds = {"posix": PurePosixPath, "windows": PureWindowsPath, "native": PurePath}
+    return str(kinds[mode](*parts))
 
 
 def render(env: SandboxedEnvironment, text: str, context: Mapping[str, Any], *, where: str) -> Any:
     """`text` rendered; `MISSING` when it renders `UNSET`. Raises `Refused`, naming `where`."""
-    import jinja2
-
     try:
         return env.from_string(text).render({"UNSET": Unset(), **context})
     except UnsetUsed:
         return MISSING
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+    except Exception as error:  # Jinja's own errors, and whatever a filter stumbles over
         raise Refused(
             f"The template does not evaluate: {where}: {error}",
             "Its author can mend this; another --ref may still work.",

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from asyncscaffold.errors import Refused, Usage
-from asyncscaffold.values import CASTS, TRUE, nearest
+from asyncscaffold.values import CASTS, TRUE, load_yaml, nearest
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,17 @@ class Questionnaire:
     def load(cls, root: Path) -> Questionnaire:
         """Read `root`/copier.yml. Raises `Refused` when there is none, or it cannot be read."""
         config = load_config(root)
-        return cls(
-            root,
-            {key[1:]: value for key, value in config.items() if key.startswith("_")},
-            {
-                key: Question(key, spec if isinstance(spec, dict) else {"default": spec})
-                for key, spec in config.items()
-                if not key.startswith("_")
-            },
-        )
+        settings = {key[1:]: value for key, value in config.items() if key.startswith("_")}
+        _check_shapes(settings)
+        specs = {
+            key: spec if isinstance(spec, dict) else {"default": spec}
+            for key, spec in config.items()
+            if not key.startswith("_")
+        }
+        for key in settings.get("secret_questions", []):
+            if key in specs:
+                specs[key] = {**specs[key], "secret": True}
+        return cls(root, settings, {key: Question(key, spec) for key, spec in specs.items()})
 
     @property
     def asked(self) -> list[Question]:
@@ -106,49 +108,80 @@ class Questionnaire:
         return "" if key in known else f"no question is called {key!r}{nearest(key, known)}"
 
 
-class Loader(yaml.SafeLoader):
-    """YAML with Copier's `!include PATTERN`; `root` is set by `load_config`."""
+LISTS = (
+    "exclude",
+    "jinja_extensions",
+    "migrations",
+    "secret_questions",
+    "skip_if_exists",
+    "tasks",
+)
+JOINED = ("_exclude", "_jinja_extensions", "_secret_questions", "_skip_if_exists")
+"""The settings that Copier joins over a file's YAML documents; of any other the last one counts."""
+
+
+def _check_shapes(settings: Mapping[str, Any]) -> None:
+    """Raise `Refused` for a setting of another shape than Copier documents."""
+    for key, value in settings.items():
+        if key in LISTS and not isinstance(value, list):
+            raise Refused(f"The template's copier.yml is broken: _{key} is no list.")
+        if key in ("envops", "external_data") and not isinstance(value, dict):
+            raise Refused(f"The template's copier.yml is broken: _{key} is no mapping.")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with Copier's `!include PATTERN`; `root` is set by `_parse`."""
 
     root: Path
 
 
-def _include(loader: Loader, node: yaml.nodes.ScalarNode) -> dict[str, Any]:
+def _include(loader: _Loader, node: yaml.nodes.ScalarNode) -> list[Any]:
     pattern = str(loader.construct_scalar(node))
-    merged: dict[str, Any] = {}
-    for path in sorted(loader.root.glob(pattern)):
-        merged.update(_parse(path, loader.root))
-    return merged
+    if Path(pattern).is_absolute():
+        raise ValueError(f"!include {pattern}: a path relative to the template is needed")
+    documents: list[Any] = []
+    for path in loader.root.glob(pattern):
+        if not path.resolve().is_relative_to(loader.root):
+            raise ValueError(f"!include {pattern} leads out of the template")
+        documents += _parse(path, loader.root)
+    return documents
 
 
-Loader.add_constructor("!include", _include)
+_Loader.add_constructor("!include", _include)
 
 
-def _parse(path: Path, root: Path) -> dict[str, Any]:
-    """The YAML documents of `path` merged, as Copier merges them."""
-    loader_class = type("RootedLoader", (Loader,), {"root": root})
-    try:
-        documents = list(yaml.load_all(path.read_text("utf-8"), loader_class))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise Refused(f"The template's {path.name} cannot be read: {error}") from error
-    merged: dict[str, Any] = {}
-    for document in documents:
-        if document is None:
-            continue
-        if not isinstance(document, dict):
-            raise Refused(f"The template's {path.name} holds no mapping of questions.")
-        merged.update({str(key): value for key, value in document.items()})
-    return merged
+def _parse(path: Path, root: Path) -> list[Any]:
+    """The YAML documents of `path`, those of its includes among them."""
+    loader_class = type("RootedLoader", (_Loader,), {"root": root})
+    documents: list[Any] = []
+    for document in yaml.load_all(path.read_bytes(), loader_class):
+        documents += document if isinstance(document, list) else [document] if document else []
+    return documents
 
 
 def load_config(root: Path) -> dict[str, Any]:
     """A template's configuration. Raises `Refused` when it has none or it cannot be read."""
-    for name in ("copier.yml", "copier.yaml"):
-        if (root / name).is_file():
-            return _parse(root / name, root)
-    raise Refused(
-        "This is no Copier template: it has no copier.yml.",
-        "Give --template the root of a template, as for `copier copy`.",
-    )
+    found = [path for path in map(root.joinpath, ("copier.yml", "copier.yaml")) if path.is_file()]
+    if not found:
+        raise Refused(
+            "This is no Copier template: it has no copier.yml.",
+            "Give --template the root of a template, as for `copier copy`.",
+        )
+    path = found[0]
+    try:
+        documents = _parse(path, root.resolve())
+    except Exception as error:  # PyYAML raises more than its own errors
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Refused(f"The template's {path.name} cannot be read: {reason}") from error
+    merged: dict[str, Any] = {}
+    for document in documents:
+        if not isinstance(document, dict):
+            raise Refused(f"The template's {path.name} cannot be read: it holds no questions.")
+        for key, value in document.items():
+            if key in JOINED and isinstance(value, list) and isinstance(merged.get(key), list):
+                value = merged[key] + value
+            merged[str(key)] = value
+    return merged
 
 
 def load_answers(path: Path) -> dict[str, Any]:
@@ -157,12 +190,18 @@ def load_answers(path: Path) -> dict[str, Any]:
     Raises `Usage` when it cannot be read as a mapping.
     """
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data = load_yaml(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Usage(f"The answers file {path} cannot be read: {reason}") from error
+        raise Usage(
+            f"The answers file {path} cannot be read: {reason}",
+            "It holds `key: value` lines of YAML, as .copier-answers.yml does.",
+        ) from error
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise Usage(f"The answers file {path} holds no `key: value` lines.")
+        raise Usage(
+            f"The answers file {path} cannot be read: it holds no `key: value` lines.",
+            "It is YAML, as .copier-answers.yml is.",
+        )
     return {str(key): value for key, value in data.items()}

@@ -13,13 +13,32 @@ MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 """No value: a question without a default, or one that nobody answered."""
 
 TRUE = {"true", "yes", "y", "t", "on", "1"}
-FALSE = {"false", "no", "n", "f", "off", "0", "null", "none", ""}
+FALSE = {"false", "no", "n", "f", "off", "0", "~", "null", "none", ""}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean …?` for the nearest of `known`, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def load_yaml(text: str) -> Any:
+    """`text` as YAML. Raises `ValueError` for whatever PyYAML stumbles over, on one line."""
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # a bad date is a ValueError, a bad !!bool a KeyError, and so on
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def truth(value: Any) -> bool:
+    """What a template's expression comes to as a condition: anything unknown is true, as in Copier.
+
+    A person's answer is read by `cast`, which takes no such guess.
+    """
+    try:
+        return bool(float(value))
+    except (TypeError, ValueError):
+        return value.strip().lower() not in FALSE if isinstance(value, str) else bool(value)
 
 
 def cast(type_name: str, value: Any) -> Any:
@@ -31,9 +50,16 @@ def cast(type_name: str, value: Any) -> Any:
     return CASTS[type_name](value)
 
 
+def uncast(type_name: str, value: Any) -> Any:
+    """What `cast` turns into `value`: JSON and YAML that came to text must be quoted once more."""
+    if type_name in {"json", "yaml"} and isinstance(value, str):
+        return json.dumps(value)
+    return value
+
+
 def _to_bool(value: Any) -> bool:
     text = str(value).strip().lower()
-    if isinstance(value, bool) or text in TRUE | FALSE:
+    if text in TRUE | FALSE:
         return text in TRUE
     raise ValueError(f"{value!r} is not true or false")
 
@@ -41,27 +67,30 @@ def _to_bool(value: Any) -> bool:
 def _to_number(kind: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
-            return kind(value)
-        except (TypeError, ValueError):
+            number = kind(value)
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{value!r} is not {name}") from None
+        if isinstance(value, float) and number != value:
+            raise ValueError(f"{value!r} is not {name}")
+        return number
 
     return convert
 
 
 def _to_str(value: Any) -> str:
-    if isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list, set, tuple, bytes)):
         raise ValueError(f"{value!r} is not text")
     return str(value)
 
 
-def _to_data(load: Callable[[str], Any]) -> Callable[[Any], Any]:
+def _to_data(load: Callable[[str], Any], name: str) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if not isinstance(value, str):
             return value
         try:
             return load(value)
-        except (ValueError, yaml.YAMLError) as error:
-            raise ValueError(f"{value!r} cannot be read: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{value!r} is not {name}: {error}") from None
 
     return convert
 
@@ -72,6 +101,6 @@ CASTS: dict[str, Callable[[Any], Any]] = {
     "float": _to_number(float, "a number"),
     "str": _to_str,
     "path": _to_str,
-    "json": _to_data(json.loads),
-    "yaml": _to_data(yaml.safe_load),
+    "json": _to_data(json.loads, "JSON"),
+    "yaml": _to_data(load_yaml, "YAML"),
 }
