@@ -99,15 +99,39 @@ async fn a_task_that_ends_early_stops_the_service_as_failed() {
 }
 
 #[tokio::test]
-async fn what_is_stuck_is_known_by_name() {
-    let (_control, phases) = lifecycle::channel();
+async fn a_task_that_is_stuck_is_given_up_when_the_grace_ends() {
+    let (control, phases) = lifecycle::channel();
     let supervisor = Supervisor::new(phases);
     supervisor.spawn("a stuck task", std::future::pending());
+    supervisor.spawn("a task that fails", async {});
+    let times = Times { delay: Duration::ZERO, grace: Duration::from_millis(50) };
+    let mut signals = Signals::install().unwrap();
+    let outcome = serve_until_stopped(control, &supervisor, &mut signals, times, async {}).await;
+    assert_eq!(outcome, Outcome::Failed);
     assert_eq!(supervisor.unfinished(), ["a stuck task"]);
+}
+
+#[tokio::test]
+async fn work_and_then_tasks_are_known_by_name() {
+    let (control, phases) = lifecycle::channel();
+    let supervisor = Supervisor::new(phases);
+    supervisor.spawn("a stuck task", std::future::pending());
     let work = supervisor.begin("http PUT /somewhere");
-    assert_eq!(supervisor.unfinished(), ["http PUT /somewhere"], "work comes before the tasks that wait for it");
+    assert_eq!(supervisor.unfinished(), ["http PUT /somewhere"]);
     drop(work);
+    assert!(supervisor.unfinished().is_empty(), "the task serves until the service has stopped");
+    control.advance(Phase::Stopped);
     assert_eq!(supervisor.unfinished(), ["a stuck task"]);
+}
+
+#[test]
+fn a_delay_as_long_as_the_grace_cuts_nothing_when_there_is_no_work() {
+    let mut service = Service::start(&["--shutdown-delay", "300ms", "--shutdown-grace", "300ms"]);
+    let idle = service.connect("admin");
+    service.signal("TERM");
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+    drop(idle);
 }
 
 #[tokio::test]

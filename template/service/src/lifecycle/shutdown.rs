@@ -95,10 +95,16 @@ pub async fn serve_until_stopped(
             code = signals.next() => return if has_failed { Outcome::Failed } else { Outcome::Killed(code) },
             () = &mut drain => return if supervisor.has_failed() { Outcome::Failed } else { Outcome::Drained },
             () = sleep_until(asked + times.grace) => {
-                for task in supervisor.unfinished() {
+                let cut = supervisor.unfinished();
+                for task in &cut {
                     tracing::warn!(%task, "still running");
                 }
-                return if supervisor.has_failed() { Outcome::Failed } else { Outcome::Cut };
+                // With nothing to cut, only idle connections were left.
+                return match supervisor.has_failed() {
+                    true => Outcome::Failed,
+                    false if cut.is_empty() => Outcome::Drained,
+                    false => Outcome::Cut,
+                };
             }
             _ = report.tick() => tracing::info!(tasks = ?supervisor.unfinished(), "draining"),
         }

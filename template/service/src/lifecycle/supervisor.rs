@@ -98,11 +98,13 @@ impl Supervisor {
         self.work.enter(name.into())
     }
 
-    /// What has begun and not ended, oldest first: work, or else the tasks that should have ended with it.
+    /// What has begun and should have ended, oldest first: work, and once that is done, the tasks that served it.
     #[must_use]
     pub fn unfinished(&self) -> Vec<Name> {
-        let work = self.work.all();
-        if work.is_empty() { self.running.all() } else { work }
+        match self.phases.current() {
+            Phase::Stopped => self.running.all(),
+            _ => self.work.all(),
+        }
     }
 
     /// Whether a task has failed.
