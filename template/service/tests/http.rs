@@ -185,6 +185,18 @@ async fn a_listing_is_exactly_this() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listing_is_never_longer_than_a_thousand_keys() {
+    let service = start();
+    for number in 0..=1000 {
+        service.put(&format!("/v1/keys/{number}"), "x").await;
+    }
+    for call in ["GET /v1/keys", "GET /v1/keys?limit=5000"] {
+        let listing = service.call(call).await.json();
+        assert_eq!((listing["keys"].as_array().unwrap().len(), &listing["more"]), (1000, &json!(true)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_answers_as_soon_as_there_is_something_newer() {
     let service = start();
     let put = async {

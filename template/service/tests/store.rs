@@ -39,8 +39,13 @@ async fn delete(store: &Store, name: &str) -> Option<Revision> {
     store.delete(&key(name), Condition::default()).await.unwrap()
 }
 
+/// Waits an hour, which takes no time when time stands still: a test that fails must not hang.
+async fn soon<F: Future>(future: F) -> F::Output {
+    time::timeout(3600 * SECOND, future).await.unwrap()
+}
+
 async fn next(events: &mut broadcast::Receiver<Event>) -> (EventKind, String, Revision) {
-    let event = events.recv().await.unwrap();
+    let event = soon(events.recv()).await.unwrap();
     (event.kind, event.key.to_string(), event.revision)
 }
 
@@ -89,8 +94,11 @@ async fn watchers_get_every_change_in_order() {
 async fn keys_expire_on_time_though_nobody_calls() {
     let Running { store, control: _control, .. } = start(Options::default());
     let mut events = store.subscribe();
+    // Whoever removes what expires has gone to sleep by now, without a deadline, and then with a later one.
+    time::sleep(SECOND).await;
     let began = time::Instant::now();
     put(&store, "late", Some(60 * SECOND)).await;
+    time::sleep(Duration::from_millis(1)).await;
     put(&store, "soon", Some(SECOND)).await;
     put(&store, "kept", Some(SECOND)).await;
     put(&store, "kept", None).await;
@@ -127,7 +135,7 @@ async fn a_wait_ends_with_the_first_newer_value() {
         time::sleep(SECOND).await;
         put(&store, "k", None).await
     };
-    let (change, revision) = tokio::join!(store.changed(&name, 0), changes);
+    let (change, revision) = tokio::join!(soon(store.changed(&name, 0)), changes);
     assert!(matches!(change, Ok(Change::Value(found)) if found.revision == revision));
     // What is newer already is not waited for.
     assert!(matches!(store.changed(&name, revision - 1).await, Ok(Change::Value(_))));
@@ -139,8 +147,11 @@ async fn a_wait_ends_with_a_removal_by_hand_or_by_time() {
     let (deleted, expired) = (key("deleted"), key("expired"));
     let first = put(&store, "deleted", None).await;
     let second = put(&store, "expired", Some(SECOND)).await;
-    let (one, other, _) =
-        tokio::join!(store.changed(&deleted, first), store.changed(&expired, second), delete(&store, "deleted"));
+    let (one, other, _) = tokio::join!(
+        soon(store.changed(&deleted, first)),
+        soon(store.changed(&expired, second)),
+        delete(&store, "deleted")
+    );
     assert_eq!((one, other), (Ok(Change::Removed), Ok(Change::Removed)));
 }
 
@@ -154,7 +165,7 @@ async fn a_wait_that_lags_behind_the_events_misses_no_change() {
     for name in ["k", "a", "b", "c", "d"] {
         put(&store, name, None).await;
     }
-    let change = time::timeout(SECOND, wait).await.unwrap();
+    let change = soon(wait).await;
     assert!(matches!(change, Ok(Change::Value(found)) if found.revision == 1));
 }
 
@@ -194,6 +205,6 @@ async fn the_store_serves_during_the_drain_and_ends_with_the_service() {
     assert!(time::timeout(SECOND, supervisor.idle()).await.is_err());
 
     control.advance(Phase::Stopped);
-    supervisor.idle().await;
+    soon(supervisor.idle()).await;
     assert!(time::timeout(SECOND, supervisor.failed()).await.is_err());
 }
