@@ -11,7 +11,7 @@ import pytest
 from asyncscaffold import merge
 from asyncscaffold.errors import Refused
 from asyncscaffold.merge import disk
-from tests.merge.conftest import TEXT, Case, Link, Script, files
+from tests.merge.conftest import TEXT, Case, Files, Link, Script, files
 
 _MUTATIONS = ("unlink", "replace", "rename", "rmdir", "mkdir", "link", "symlink", "chmod", "fsync")
 
@@ -19,7 +19,7 @@ _MUTATIONS = ("unlink", "replace", "rename", "rmdir", "mkdir", "link", "symlink"
 @pytest.fixture
 def every_kind_of_change(case: Case) -> Case:
     """A case whose update creates, changes, deletes, conflicts and turns files into directories."""
-    before = {
+    before: Files = {
         "changed": TEXT,
         "conflict": "1\n",
         "dropped/deep/a": "1",
@@ -29,7 +29,7 @@ def every_kind_of_change(case: Case) -> Case:
         "link": Link("a"),
         ".copier-answers.yml": "v: 1\n",
     }
-    after = {
+    after: Files = {
         "changed": "new\n" + TEXT,
         "conflict": "2\n",
         "file/a": "2",

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from asyncscaffold import git
+from asyncscaffold.merge.lines import merge_file
 from asyncscaffold.merge.model import Labels
 from asyncscaffold.merge.toml import merge_toml
 
@@ -69,7 +69,7 @@ def _lines(path: str, base: bytes, mine: bytes, theirs: bytes, labels: Labels) -
             disputed = ", ".join(merged.conflicts)
             reason = f"both sides changed {disputed}" if disputed else ""
             return Content(merged.text.encode(), reason)
-    by_line = git.merge_file(base, mine, theirs, labels.for_git())
+    by_line = merge_file(base, mine, theirs, labels.for_git())
     if by_line is None:
         return Content(mine, "both sides changed a file that git takes for binary", binary=True)
     data, conflict = by_line

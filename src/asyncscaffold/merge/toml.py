@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from asyncscaffold import git
+from asyncscaffold.merge.lines import merge_file
 from asyncscaffold.merge.model import Labels
 from asyncscaffold.merge.toml_edit import edit
 from asyncscaffold.merge.toml_keys import Keys, same
@@ -15,6 +15,10 @@ from asyncscaffold.merge.toml_scan import Unreadable, comments, dotted
 
 _LINES = "the same lines"
 """What is in conflict where no key can be named."""
+
+
+_ODD = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError)
+"""What tomlkit lets out on odd input, besides its own errors."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def merge_toml(base: str, mine: str, theirs: str, labels: Labels | None = None) 
 
 
 def _by_line(base: str, mine: str, theirs: str, labels: Labels) -> tuple[str, bool]:
-    merged = git.merge_file(base.encode(), mine.encode(), theirs.encode(), labels.for_git())
+    merged = merge_file(base.encode(), mine.encode(), theirs.encode(), labels.for_git())
     if merged is None:
         return _beside(mine, theirs, labels), True
     return merged[0].decode(), merged[1]
@@ -70,8 +74,8 @@ def _data(text: str) -> dict[str, Any] | None:
 
     try:
         return tomlkit.parse(text).unwrap()
-    except (TOMLKitError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return None  # tomlkit lets some of these out on odd input
+    except (TOMLKitError, *_ODD):
+        return None
 
 
 def _is(text: str, data: Mapping[str, Any]) -> bool:
@@ -89,7 +93,7 @@ def _edited(
         return mine
     try:
         text = edit(mine, ours, wanted, theirs)
-    except (Unreadable, TOMLKitError, ValueError, TypeError, KeyError, IndexError):
+    except (Unreadable, TOMLKitError, *_ODD):
         return None
     return text if _is(text, wanted) and keep <= set(comments(text)) else None
 

@@ -62,7 +62,7 @@ class _Edit:
         if at >= 0:
             self.mine[at] = self._with_value(self.mine[at], value)
         elif not self._change_inside(path, value):
-            if isinstance(value, list) and any(_below(s.path, path) for s in self.mine if s.path):
+            if isinstance(value, list) and value and any(_is_item(s, path) for s in self.mine):
                 self._set_array_of_tables(path, value)
                 return
             if any(_below(s.path, path) for s in self.mine if s.path):
@@ -74,7 +74,7 @@ class _Edit:
         for at, statement in enumerate(self.mine):
             above = statement.path
             if statement.kind == "pair" and len(above) < len(path) and _below(path, above):
-                data = _parsed(statement.value).unwrap()
+                data = _value(statement.value)
                 target = data
                 for key in path[len(above) : -1]:
                     target = target.setdefault(key, {})
@@ -95,7 +95,7 @@ class _Edit:
         """Their statement that gives exactly this value to this path."""
         for statement in self.theirs:
             if statement.kind == "pair" and statement.path == path:
-                return statement if same(_parsed(statement.value).unwrap(), value) else None
+                return statement if same(_value(statement.value), value) else None
         return None
 
     def _insert(self, path: Path, value: Any) -> None:
@@ -117,7 +117,7 @@ class _Edit:
             start -= 1
         return [s for s in self.theirs[start:at] if s.text.strip() not in self.known]
 
-    def _insert_sections(self, headers: Sequence[int]) -> None:
+    def _insert_sections(self, headers: Sequence[int], place: int = -1) -> None:
         for at in headers:
             end = at + 1
             while end < len(self.theirs) and not self.theirs[end].is_header:
@@ -128,13 +128,14 @@ class _Edit:
                     block.pop()
             while block[-1].kind == "blank":
                 block.pop()
-            place = self._after_sections_before(at)
+            place = self._after_sections_before(at) if place < 0 else place
             block = [*self._comments_above(at), *block]
             if place and self.mine[place - 1].kind != "blank":
                 block.insert(0, Statement("blank", "\n"))
             if place < len(self.mine) and self.mine[place].kind != "blank":
-                block.append(Statement("blank", "\n"))
+                self.mine.insert(place, Statement("blank", "\n"))
             self.mine[place:place] = block
+            place += len(block)
 
     def _after_sections_before(self, at: int) -> int:
         """The end of the nearest section before theirs that mine has too; else mine's end."""
@@ -205,7 +206,8 @@ class _Edit:
         count = sum(_is_item(s, path) for s in self.mine)
         theirs = [i for i, s in enumerate(self.theirs) if _is_item(s, path)]
         for index in theirs[len(theirs) - (len(value) - count) :] if len(value) > count else []:
-            self._insert_sections([index])
+            last = [i for i, s in enumerate(self.mine) if s.is_header and _below(s.path, path)][-1]
+            self._insert_sections([index], self._end_of_section(last + 1))
 
 
 def _is_item(statement: Statement, path: Path) -> bool:
@@ -219,16 +221,19 @@ def _is_item(statement: Statement, path: Path) -> bool:
 def _parsed(value: str) -> Any:
     import tomlkit
 
-    return tomlkit.parse(f"x = {value}\n")["x"]
+    return tomlkit.parse(f"x = {value}\n")
+
+
+def _value(text: str) -> Any:
+    return _parsed(text).unwrap()["x"]
 
 
 def _rewritten(text: str, value: Any) -> str:
     """A value's text changed to another value, its formatting kept as far as that goes."""
-    item = _parsed(text)
-    old = item.unwrap()
+    item, old = _parsed(text)["x"], _value(text)
     if isinstance(old, dict) and isinstance(value, Mapping):
         _change_table(item, old, value)
-    elif isinstance(old, list) and isinstance(value, list):
+    elif isinstance(old, list) and isinstance(value, list) and "\n" in text:
         _change_array(item, old, value)
     else:
         return _written(value)
@@ -245,8 +250,6 @@ def _change_table(item: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
         elif not same(old[key], value):
             if isinstance(old[key], dict) and isinstance(value, Mapping):
                 _change_table(item[key], old[key], value)
-            elif isinstance(old[key], list) and isinstance(value, list):
-                _change_array(item[key], old[key], value)
             else:
                 item[key] = value
 

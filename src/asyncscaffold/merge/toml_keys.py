@@ -71,7 +71,8 @@ class Keys:
 
     def _dependency(self, base: Any, mine: Any, theirs: Any, path: Path) -> Any:
         """Cargo reads `x = "1"` as `x = { version = "1" }`, so the two merge with each other."""
-        if not {type(mine), type(theirs)} <= {str, dict} or type(mine) is type(theirs):
+        kinds = {type(mine), type(theirs)}
+        if not kinds <= {str, dict} or kinds == {str}:
             return self._both_changed(base, mine, theirs, path)
         merged = self._both_changed(_detailed(base), _detailed(mine), _detailed(theirs), path)
         if isinstance(mine, str) and isinstance(merged, Mapping) and set(merged) == {"version"}:
