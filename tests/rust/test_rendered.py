@@ -67,7 +67,8 @@ def rustfmt_says(cargo: str) -> Callable[[Path, str, str], str]:
                 capture_output=True,
                 text=True,
             )
-            known[key] = (done.stdout + done.stderr) if done.returncode else ""
+            # Reading stdin, rustfmt prints the difference and exits with 0 all the same.
+            known[key] = done.stdout + (done.stderr if done.returncode else "")
         return known[key]
 
     return says
