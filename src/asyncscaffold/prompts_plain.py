@@ -41,7 +41,7 @@ def ask(prompt: Prompt) -> Any:
     default = prompt.default if prompt.kind == "text" else ""
     if "\n" in default or len(default) > 60:
         write(f"Enter takes:\n{textwrap.indent(clean(default), '  ')}")
-    write(f"({prompt.progress}; < goes back, Ctrl-C cancels)")
+    write(f"({prompt.progress}; Ctrl-C cancels)")
     while True:
         try:
             answer = _answers[prompt.kind](prompt)
