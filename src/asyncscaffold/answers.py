@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from asyncscaffold.errors import Usage
 from asyncscaffold.evaluation import Asked, Evaluation, Evaluator, Problem
 from asyncscaffold.questions import Questionnaire, load_answers
-from asyncscaffold.values import cast
+from asyncscaffold.values import cast, load_yaml
 
 Announce = Callable[[Asked, Evaluation], None]
 
@@ -21,11 +19,13 @@ Announce = Callable[[Asked, Evaluation], None]
 class Given:
     """The answers of one command line, and everything wrong with them so far.
 
-    `old` names those from a file that Copier wrote: where such a question is not asked any more
-    its answer is dropped, as Copier does; any other answer to a question not asked is an error.
+    `filed` names those from --answers, `old` those of them from a file that Copier wrote: where
+    such a question is not asked any more its answer is dropped, as Copier does; any other answer to
+    a question not asked is an error.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
+    filed: set[str] = field(default_factory=set)
     old: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
@@ -57,12 +57,13 @@ def gather(questionnaire: Questionnaire, options: Namespace) -> Given:
             given.wrong(key, wrong)
         else:
             try:
-                _take(questionnaire, direct, key, yaml.safe_load(value), given)
-            except yaml.YAMLError:
+                _take(questionnaire, direct, key, load_yaml(value), given)
+            except ValueError:
                 given.wrong(key, f"{value!r} is no YAML value; quote it")
     if options.answers:
         _take_file(questionnaire, options, given)
     given.values.update(direct)
+    given.filed -= set(direct)
     given.old -= set(direct)
     return given
 
@@ -78,6 +79,7 @@ def _take_file(questionnaire: Questionnaire, options: Namespace, given: Given) -
             given.wrong(key, f"{wrong} (in {options.answers})")
         else:
             given.values[key] = value
+            given.filed.add(key)
             if by_copier:
                 given.old.add(key)
 
@@ -123,26 +125,41 @@ def complete(
         for key in found.unasked
         if key not in given.old
     ]
-    if problems:
-        lines = [
-            f"  {label(p.key, evaluator.questionnaire, options)}: {p.message}" for p in problems
-        ]
-        raise Usage("These answers cannot be taken:\n" + "\n".join(lines), _see_help(options))
-    if not found.missing:
+    if not problems and not found.missing:
         return found
     from asyncscaffold import wizard
 
-    if wizard.available():
+    if not problems and wizard.available():
         return wizard.ask(
             evaluator, given.values, previous=previous, extra=extra, announce=announce
         )
-    missing = [label(asked.key, evaluator.questionnaire, options) for asked in found.missing]
-    lines = [f"\n  {p.key}: the project's answer no longer fits: {p.message}" for p in found.stale]
-    raise Usage(
-        f"Answers are missing, and there is no terminal to ask on: {', '.join(missing)}"
-        + "".join(lines),
-        f"Give them, or --defaults to take the defaults. {_see_help(options)}",
-    )
+    raise _unusable(problems, found, evaluator.questionnaire, options, asks=wizard.available())
+
+
+def _unusable(
+    problems: list[Problem],
+    found: Evaluation,
+    questionnaire: Questionnaire,
+    options: Namespace,
+    *,
+    asks: bool,
+) -> Usage:
+    """Everything that is wrong and, where nobody can be asked, everything that is missing."""
+    hint = f"See asyncscaffold {options.verb} --help."
+    lines = []
+    if problems:
+        lines.append("These answers cannot be taken:")
+        lines += [f"  {label(p.key, questionnaire, options)}: {p.message}" for p in problems]
+    if found.missing and not asks:
+        missing = [label(asked.key, questionnaire, options) for asked in found.missing]
+        lines.append(
+            f"Answers are missing, and there is no terminal to ask on: {', '.join(missing)}"
+        )
+        lines += [
+            f"  {p.key}: the project's answer no longer fits: {p.message}" for p in found.stale
+        ]
+        hint = f"Give them, or --defaults to take the defaults. {hint}"
+    return Usage("\n".join(lines), hint)
 
 
 def label(key: str, questionnaire: Questionnaire, options: Namespace) -> str:
@@ -150,7 +167,3 @@ def label(key: str, questionnaire: Questionnaire, options: Namespace) -> str:
     if key in options.flag_keys:
         return "--" + key.replace("_", "-")
     return f"--set {key}=VALUE" if key in questionnaire.questions else key
-
-
-def _see_help(options: Namespace) -> str:
-    return f"See asyncscaffold {options.verb} --help."

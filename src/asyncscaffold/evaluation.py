@@ -71,7 +71,13 @@ class Evaluator:
         (`_folder_name`, `_copier_conf`). Raises `Refused` for a template that does not evaluate.
         """
         result = Evaluation()
-        base = {**self._shaped({**(previous or {}), **given}), **(extra or {})}
+        base = {
+            "_external_data": {
+                name: {} for name in self.questionnaire.settings.get("external_data", {})
+            },
+            **self._shaped({**(previous or {}), **given}),
+            **(extra or {}),
+        }
         for question in self.questionnaire.questions.values():
             context = {**base, **result.context}
             try:

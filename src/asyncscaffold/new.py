@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from asyncscaffold import git, place, render, report
-from asyncscaffold.answers import complete, gather
-from asyncscaffold.errors import Cancelled, Usage
+from asyncscaffold import git, place, render, report, wizard
+from asyncscaffold.answers import Given, complete, gather
+from asyncscaffold.errors import Cancelled, Refused, Usage
 from asyncscaffold.evaluation import Asked, Evaluation, Evaluator
-from asyncscaffold.outcome import Outcome
+from asyncscaffold.outcome import Outcome, printable
 from asyncscaffold.questions import Questionnaire
+from asyncscaffold.staging import Staging, staging
 from asyncscaffold.template import Template, checkout, find
+from asyncscaffold.values import nearest, uncast
 from asyncscaffold.verdict import DECIDING, FIVE, Verdict
 
 
@@ -25,31 +28,51 @@ def decide(options: Namespace) -> Outcome:
     template = find(options.template, options.ref)
     with checkout(template) as root:
         whole = Questionnaire.load(root)
-        missing = [key for key in (*FIVE, "verdict") if key not in whole.questions]
+        missing = [key for key in (*DECIDING, "verdict") if key not in whole.questions]
         if missing:
             raise Usage(
                 f"The template {template.url} gives no verdict: it does not ask {missing[0]}.",
                 "Leave --template out for the one that does.",
             )
+        if not options.trust:
+            render.refuse_code(whole)
         given = gather(whole, options)
-        evaluator = Evaluator(whole)
-        wanted = given.values.pop("interfaces", [])
-        known = [choice.value for choice in evaluator.choices(whole.questions["interfaces"], {})]
-        for name in wanted if isinstance(wanted, list) else [wanted]:
-            if name not in known:
-                given.wrong("interfaces", f"{name!r} is not one of {', '.join(known)}")
         for key in [key for key in given.values if key not in DECIDING]:
+            if key not in given.filed:
+                given.wrong(key, "it has no part in the verdict")
             del given.values[key]
-        evaluator = Evaluator(_only(whole, (*FIVE, "verdict")))
+        wanted = _interfaces(whole, given, trust=options.trust)
         answers = complete(
-            evaluator, given, options, extra={"interfaces": wanted}, announce=_silent
+            Evaluator(_only(whole, (*FIVE, "verdict")), trust=options.trust),
+            given,
+            options,
+            extra={"interfaces": wanted},
+            announce=_silent,
         )
     verdict = Verdict.of(answers.computed)
-    assert verdict is not None  # the template has the question, and it is computed
+    if verdict is None:
+        raise Refused(f"The template {template.url} gives no verdict that can be read.")
     return Outcome(
         document={"answers": answers.answers, **verdict.as_json(), "ways_back": verdict.ways_back},
         text=report.verdict_text(verdict),
     )
+
+
+def _interfaces(whole: Questionnaire, given: Given, *, trust: bool) -> list[Any]:
+    """The interfaces wanted, whether they are built yet or not: they weigh in the verdict."""
+    wanted = given.values.pop("interfaces", [])
+    choices = Evaluator(whole, trust=trust).choices(whole.questions["interfaces"], {})
+    known = [str(choice.value) for choice in choices]
+    if not isinstance(wanted, list):
+        given.wrong("interfaces", f"{wanted!r} is not a list: write [a, b]")
+        return []
+    for name in wanted:
+        if name not in known:
+            given.wrong(
+                "interfaces",
+                f"{name!r} is not one of {', '.join(known)}{nearest(str(name), known)}",
+            )
+    return wanted
 
 
 def _only(questionnaire: Questionnaire, keys: tuple[str, ...]) -> Questionnaire:
@@ -61,24 +84,42 @@ def new(options: Namespace) -> Outcome:
     target = place.Target.at(options.path) if options.path else None
     if not options.no_git:
         git.run(["version"])
-    template = find(options.template, options.ref)
-    with checkout(template) as root:
-        questionnaire = Questionnaire.load(root)
-        if not options.trust:
-            render.refuse_code(questionnaire)
-        evaluator = Evaluator(questionnaire, trust=options.trust)
-        given = gather(questionnaire, options)
-        name = target.path.name if target else str(given.values.get("project_name", "my-service"))
-        evaluation = complete(
-            evaluator,
-            given,
-            options,
-            extra=context(name, root, template),
-            announce=_announce,
-        )
-        if target is None:
-            target = place.Target.at(Path(_named(evaluation)))
-        return _make(options, template, questionnaire, evaluation, target)
+    with staging(_beside(target, options)) as staged:
+        template = find(options.template, options.ref)
+        with checkout(template) as root:
+            return _ask_and_make(options, template, root, target, staged)
+
+
+def _beside(target: place.Target | None, options: Namespace) -> Path:
+    """Where to stage: beside PATH, but for a dry run, which writes nothing there."""
+    if options.dry_run:
+        return Path(tempfile.gettempdir())
+    try:
+        return target.beside if target else Path.cwd()
+    except FileNotFoundError:
+        raise Refused("The directory you are in is gone.", "Go elsewhere, or give PATH.") from None
+
+
+def _ask_and_make(
+    options: Namespace, template: Template, root: Path, target: place.Target | None, staged: Staging
+) -> Outcome:
+    questionnaire = Questionnaire.load(root)
+    if not options.trust:
+        render.refuse_code(questionnaire)
+    if target is None and "project_name" not in questionnaire.questions:
+        raise Usage("Where shall it go? This template asks no project_name.", "Give PATH.")
+    given = gather(questionnaire, options)
+    name = target.path.name if target else str(given.values.get("project_name", "my-service"))
+    evaluation = complete(
+        Evaluator(questionnaire, trust=options.trust),
+        given,
+        options,
+        extra=context(name, root, template, defaults=options.defaults),
+        announce=_announce,
+    )
+    if target is None:
+        target = place.Target.at(_named(evaluation))
+    return _make(options, template, questionnaire, evaluation, target, staged)
 
 
 def _make(
@@ -87,47 +128,41 @@ def _make(
     questionnaire: Questionnaire,
     evaluation: Evaluation,
     target: place.Target,
+    staged: Staging,
 ) -> Outcome:
     verdict = Verdict.of(evaluation.computed)
-    command = report.new_command(
-        options.path,
-        options.template,
-        options.ref,
-        questionnaire,
-        evaluation.answers,
-        options.flag_keys,
+    answers, questions = evaluation.answers, questionnaire.questions
+    command = report.new_command(options, template, questionnaire, answers)
+    project = place.staged_project(staged, target)
+    render.render(
+        template,
+        {key: uncast(questions[key].type, value) for key, value in answers.items()},
+        project,
+        answers_file=options.answers_file,
+        trust=options.trust,
     )
-    with place.staging(target, scratch=options.dry_run) as staged:
-        render.render(
-            template,
-            evaluation.answers,
-            staged.project,
-            answers_file=options.answers_file,
-            trust=options.trust,
-        )
-        files = place.files_of(staged.project)
-        parts = [report.verdict_text(verdict)] if verdict else []
-        parts.append(
-            "Will be written:\n\n" + report.preview_text(target.path, staged.project, files)
-        )
-        parts.append("The same again, without questions:\n\n  " + command)
-        review = "\n\n".join(parts)
-        document = {
-            "path": str(target.path),
-            "template": {"url": template.url, "version": template.name},
-            "answers": evaluation.answers,
-            "verdict": verdict.as_json() if verdict else None,
-            "files": [file.as_posix() for file in files],
-            "command": command,
-            "dry_run": options.dry_run,
-        }
-        if options.dry_run:
-            return Outcome(document=document, text=review + "\n\nA dry run: nothing was written.")
-        asked = confirm(options, review)
-        made = place.finish(staged, target, use_git=not options.no_git)
+    files = place.files_of(project)
+    parts = [report.verdict_text(verdict)] if verdict else []
+    parts.append("Will be written:\n\n" + report.preview_text(target.path, project, files))
+    parts.append("The same again, without questions:\n\n  " + command)
+    review = "\n\n".join(parts)
+    document = {
+        "path": str(target.path),
+        "template": {"url": template.url, "version": template.name},
+        "answers": {key: answers[key] for key in answers if not questions[key].secret},
+        "verdict": verdict.as_json() if verdict else None,
+        "files": [file.as_posix() for file in files],
+        "command": command,
+        "dry_run": options.dry_run,
+    }
+    if options.dry_run:
+        return Outcome(document, review + "\n\nA dry run: nothing was written.")
+    shown = confirm(options, review)
+    ours = options.template is None or options.trust
+    made = place.finish(staged, target, use_git=not options.no_git, trim=ours)
     document |= {"git": made.git, "notes": made.notes}
-    done = _next_steps(options.path or target.path.name, evaluation.answers, made)
-    return Outcome(document=document, text=done if asked else f"{review}\n\n{done}")
+    done = _next_steps(options.path or target.path.name, answers, made)
+    return Outcome(document, done if shown else f"{review}\n\n{done}")
 
 
 def confirm(options: Namespace, review: str) -> bool:
@@ -137,46 +172,53 @@ def confirm(options: Namespace, review: str) -> bool:
     """
     if options.yes or options.defaults or options.json:
         return False
-    from asyncscaffold import wizard
-
     if not wizard.available():
         return False
-    print(f"\n{review}\n", file=sys.stderr)
+    print(printable(f"\n{review}\n"), file=sys.stderr)
     if not wizard.confirm("Shall it be written?"):
         raise Cancelled
     return True
 
 
-def context(folder: str, root: Path, template: Template) -> dict[str, Any]:
-    """What Copier adds to a template's context beside the answers."""
+def context(
+    folder: str, root: Path, template: Template, *, defaults: bool = False
+) -> dict[str, Any]:
+    """What Copier adds to a template's context beside the answers.
+
+    Paths are pure: an expression must not reach the disk through them.
+    """
     return {
         "_folder_name": folder,
         "_copier_conf": {
-            "defaults": not sys.stdin.isatty(),
-            "src_path": root,
-            "dst_path": Path(folder),
-            "answers_file": render.DEFAULT_ANSWERS_FILE,
+            "defaults": defaults or not wizard.available(),
+            "src_path": PurePath(root),
+            "dst_path": PurePath(folder),
+            "answers_file": PurePath(render.DEFAULT_ANSWERS_FILE),
             "vcs_ref": template.ref,
             "vcs_ref_hash": template.sha,
             "sep": os.sep,
+            "os": {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform),
         },
         "_copier_python": sys.executable,
         "_copier_operation": "copy",
+        "_copier_phase": "prompt",
+        "_src_path": template.url,
     }
 
 
-def _named(evaluation: Evaluation) -> str:
-    name = evaluation.answers.get("project_name")
-    if not name:
-        raise Usage("Where shall it go? This template asks no project_name.", "Give PATH.")
-    return str(name)
+def _named(evaluation: Evaluation) -> Path:
+    """./PROJECT_NAME, which another template may not have checked."""
+    name = str(evaluation.answers.get("project_name") or "")
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise Usage(f"No directory can be named after the project, {name!r}.", "Give PATH.")
+    return Path(name)
 
 
 def _announce(asked: Asked, evaluation: Evaluation) -> None:
     """Show the verdict before the question that it is the default of."""
     verdict = Verdict.of(evaluation.computed)
     if asked.key == "runtime" and verdict:
-        print(f"\n{report.verdict_text(verdict)}\n", file=sys.stderr)
+        print(printable(f"\n{report.verdict_text(verdict)}\n"), file=sys.stderr)
 
 
 def _silent(asked: Asked, evaluation: Evaluation) -> None:

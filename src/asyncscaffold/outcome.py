@@ -11,3 +11,15 @@ class Outcome(NamedTuple):
     document: dict[str, Any]
     text: str
     exit: int = 0
+
+
+_CONTROLS = {
+    number: f"\\x{number:02x}"
+    for number in (*range(32), *range(127, 160))
+    if chr(number) not in "\n\t"
+}
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters spelled out: a path, a template may hold escape codes."""
+    return text.translate(_CONTROLS)

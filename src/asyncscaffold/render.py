@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +21,12 @@ DEFAULT_ANSWERS_FILE = ".copier-answers.yml"
 
 def refuse_code(questionnaire: Questionnaire) -> None:
     """Raise `Refused` when the template wants to run code of its own, naming what."""
-    wants = []
-    for task in questionnaire.settings.get("tasks", []):
-        wants.append(f"task: {_command(task)}")
-    for migration in questionnaire.settings.get("migrations", []):
-        wants.append(f"migration: {_command(migration)}")
-    for extension in questionnaire.settings.get("jinja_extensions", []):
-        wants.append(f"Jinja extension: {extension}")
+    kinds = {"tasks": "task", "migrations": "migration", "jinja_extensions": "Jinja extension"}
+    wants = [
+        f"{kind}: {_command(item)}"
+        for setting, kind in kinds.items()
+        for item in questionnaire.settings.get(setting, [])
+    ]
     if wants:
         raise Refused(
             "The template wants to run code of its own:\n  " + "\n  ".join(wants),
@@ -50,18 +50,21 @@ def render(
 ) -> None:
     """Render `template` with `answers` into the directory `into`, which need not exist.
 
-    Raises `Refused` for whatever keeps the template from rendering, and for links that lead out.
+    The template sees the directory's name, never where it lies. Raises `Refused` for whatever keeps
+    the template from rendering, and for what it may not render.
     """
-    with _quiet(), _clean_git():
+    into.mkdir(parents=True, exist_ok=True)
+    with _quiet(), _apart(into.parent):
         import copier
 
         try:
             copier.run_copy(
                 template.url,
-                into,
+                into.name,
                 data=dict(answers),
                 vcs_ref=template.ref,
                 answers_file=answers_file,
+                settings=copier.Settings(),  # the user's own would change what is computed
                 defaults=True,
                 overwrite=True,
                 quiet=True,
@@ -72,35 +75,51 @@ def render(
                 f"The template {template.url} ({template.name}) does not render: {_plain(error)}",
                 "Its author can mend this; another --ref may still work.",
             ) from error
-    _refuse_links_out(into)
+    _refuse_escapes(into)
 
 
-def _refuse_links_out(root: Path) -> None:
-    """Raise `Refused` when a rendered link leads out of the project."""
-    inside = root.resolve()
+def _refuse_escapes(root: Path) -> None:
+    """Raise `Refused` for a rendered link that leads out, and for git's own files.
+
+    git runs what a repository's configuration says.
+    """
+    inside = os.path.realpath(root)
     for folder, names, files in os.walk(root):
         for name in names + files:
             path = Path(folder, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            shown, leads_to = path.relative_to(root), Path(os.path.realpath(path))
+            if path.is_symlink() and not leads_to.is_relative_to(inside):
                 raise Refused(
-                    f"The template's link {path.relative_to(root)} leads out of the project "
-                    f"(to {path.readlink()}).",
+                    f"The template's link {shown} leads out of the project (to {path.readlink()}).",
+                    "Its author can mend this.",
+                )
+            if name.lower() == ".git":
+                raise Refused(
+                    f"The template renders {shown}, which is git's own.",
                     "Its author can mend this.",
                 )
 
 
 def _plain(error: Exception) -> str:
     """One paragraph a person can read, from whatever Copier and Jinja raise."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    if type(error).__name__ == "UndefinedError":  # the one of Jinja's that does not say where
+        frames = traceback.extract_tb(error.__traceback__)
+        text += f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})"
     return text if len(text) <= 600 else text[:600] + " …"
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Copier's warnings to itself, and what its tasks print off stdout."""
-    sys.stdout.flush()
-    stdout = os.dup(1)
+    try:
+        stdout = os.dup(1)
+        os.fstat(2)
+    except OSError:  # one of them is closed: there is nothing to keep apart
+        yield
+        return
+    if sys.stdout:
+        sys.stdout.flush()
     try:
         os.dup2(2, 1)
         with warnings.catch_warnings():
@@ -112,12 +131,12 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _clean_git() -> Iterator[None]:
-    """Keep the caller's GIT_* and settings that change content from Copier's git calls."""
-    from plumbum import local
+def _apart(folder: Path) -> Iterator[None]:
+    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls."""
+    from plumbum import local  # Copier's: it remembers directory and environment on its own
 
     wanted = git.clone_environment()
-    with local.env(**wanted):
+    with local.cwd(folder), local.env(**wanted):
         for name in local.env.getdict():
             if name.startswith("GIT_") and name not in wanted:
                 del local.env[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ import yaml
 
 from asyncscaffold.merge.model import Plan, shown
 from asyncscaffold.questions import Questionnaire
+from asyncscaffold.template import Template
+from asyncscaffold.values import uncast
 from asyncscaffold.verdict import Verdict
 
 WIDTH = 88
@@ -85,24 +88,43 @@ def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
 
 
 def new_command(
-    path: Path | None,
-    template: str | None,
-    ref: str | None,
-    questionnaire: Questionnaire,
-    answers: Mapping[str, Any],
-    flag_keys: Iterable[str],
+    options: Namespace, template: Template, questionnaire: Questionnaire, answers: Mapping[str, Any]
 ) -> str:
-    """The command that makes the same project again without asking anything."""
-    words = ["asyncscaffold", "new"] + ([str(path)] if path else [])
-    words += ["--template", template] if template else []
-    words += ["--ref", ref] if ref else []
+    """The command that makes the same project again without asking anything.
+
+    It names the version found, and leaves secrets out.
+    """
+    flags: list[tuple[str, str | None]] = []
+    if options.template is not None:
+        flags.append(("--template", options.template))
+        flags.append(
+            (
+                "--ref",
+                options.ref or (template.name if template.ref not in (None, "HEAD") else None),
+            )
+        )
+    else:
+        flags.append(("--ref", options.ref))
+    flags.append(("--answers-file", options.answers_file))
     for key, value in answers.items():
-        if questionnaire.questions[key].secret:
+        question = questionnaire.questions[key]
+        if question.secret:
             continue
-        if key in flag_keys:
-            words += [questionnaire.questions[key].flag, flag_text(value)]
+        if key in options.flag_keys:
+            flags.append((question.flag, flag_text(value)))
         else:
-            words += ["--set", f"{key}={yaml_text(value)}"]
+            flags.append(("--set", f"{key}={yaml_text(uncast(question.type, value))}"))
+    words = ["asyncscaffold", "new"]
+    for flag, text in flags:
+        if text is not None:
+            words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    words += [
+        flag for flag in ("--trust", "--no-git") if getattr(options, flag[2:].replace("-", "_"))
+    ]
+    words.append("--yes")
+    if options.path is not None:
+        path = str(options.path)
+        words += ["--", path] if path.startswith("-") else [path]
     return shlex.join(words)
 
 

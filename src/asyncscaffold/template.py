@@ -13,14 +13,17 @@ from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.values import nearest
 
+HOSTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+
 
 @dataclass(frozen=True)
 class Template:
     """A template, found, at a version that exists.
 
     `url` is what the answers file records as `_src_path`; `ref` what Copier is told to check out
-    and `sha` the commit it stands for (both None for a directory without versions); `name` is for
-    people: the tag, or the first digits of the commit.
+    and `sha` the commit it stands for (both None for a directory without versions; `sha` alone
+    where the repository is not on this machine); `name` is for people: the tag, or the first
+    digits of the commit.
     """
 
     url: str
@@ -43,69 +46,109 @@ def find(url: str | None, ref: str | None) -> Template:
     it is the newest commit. `HEAD` of a local repository includes what is not committed yet.
     Raises `Refused` when there is no such template or ref.
     """
-    where = str(shipped()) if url is None else expand(url)
-    path = Path(where).expanduser()
-    if path.is_dir():
-        where = str(path.resolve())
-        if not git.is_repository_root(path):
-            if ref is not None:
-                raise Refused(
-                    f"The template {where} has no version {ref!r}: it is no git repository.",
-                    "Leave --ref out, or `git init` and tag the template.",
-                )
-            return Template(where, None, None, "unversioned")
-    elif path.is_file():
-        where = str(path.resolve())
-    elif not is_remote(where):
+    url = str(shipped()) if url is None else url
+    local = _local(expand(url))
+    if local and local.is_dir():
+        return _in_directory(local, ref)
+    if not local and not is_remote(expand(url)):
         raise Refused(
-            f"There is no template at {url}.",
+            f"There is no template at {url!r}.",
             "Give a directory, a git URL, or gh:owner/name.",
         )
+    where = str(local or url)
     if ref is None:
-        ref = git.newest_tag(where) or "HEAD"
-        if ref == "HEAD" and path.is_dir():
-            ref = git.resolve(path, "HEAD")
-    if ref is None:
-        raise Refused(f"The template {where} has no commit yet.", "Commit it once.")
-    if not path.is_dir():
-        return Template(where, ref, None, short(ref))
-    sha = git.resolve(path, ref)
-    if sha is None:
-        tags = git.tags(where)
+        try:
+            ref = git.newest_tag(expand(where)) or "HEAD"
+        except Refused as error:
+            raise Refused(f"There is no template at {url}: {error.message}", error.hint) from error
+    return Template(where if local else for_copier(where), ref, None, short(ref))
+
+
+def _local(path: str) -> Path | None:
+    """What stands at `path` on this machine, or None."""
+    try:
+        found = Path(path).expanduser()
+        return found.resolve() if path and found.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a loop of links
+        return None
+
+
+def _in_directory(path: Path, ref: str | None) -> Template:
+    # Without `.git` or, in a bare repository, `HEAD` there is nothing to ask git, which may be
+    # absent.
+    versioned = (path / ".git").exists() or (path / "HEAD").exists()
+    if not versioned or not git.is_repository_root(path):
+        if ref is None:
+            return Template(str(path), None, None, "unversioned")
         raise Refused(
-            f"The template {where} has no version {ref!r}{nearest(ref, tags)}.",
-            "Its releases: " + (", ".join(sorted(tags)) or "none yet; give a commit or a branch"),
+            f"The template {path} has no version {ref!r}: it is no git repository.",
+            "Leave --ref out, or `git init` and tag the template.",
         )
-    return Template(where, ref, sha, short(ref))
+    if ref is None:
+        ref = git.newest_tag(path) or git.resolve(path, "HEAD")
+    if ref is None:
+        raise Refused(f"The template {path} has no commit yet.", "Commit it once.")
+    sha = git.resolve(path, ref) or git.resolve(path, f"refs/remotes/origin/{ref}")
+    if sha is None:
+        raise _no_version(str(path), ref, git.tags(path))
+    bare = not (path / ".git").exists()
+    return Template(for_copier(str(path)) if bare else str(path), ref, sha, short(ref))
+
+
+def _no_version(url: str, ref: str, tags: dict[str, str]) -> Refused:
+    return Refused(
+        f"The template {url} has no version {ref!r}{nearest(ref, tags) or '.'}",
+        "Its releases: " + (", ".join(sorted(tags)) or "none yet; give a commit or a branch"),
+    )
 
 
 @contextmanager
 def checkout(template: Template) -> Iterator[Path]:
     """A directory that holds the template as it is at its version; temporary where need be."""
-    path = Path(template.url)
-    in_place = template.ref in (None, "HEAD") or (
-        git.resolve(path, "HEAD") == template.sha and git.is_clean(path) if path.is_dir() else False
-    )
-    if path.is_dir() and in_place:
-        yield path
+    if _in_place(template):
+        yield Path(template.url)
         return
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
-        clone = Path(scratch) / "template"
-        git.clone(template.url, clone, template.ref or "HEAD")
+        clone, source = Path(scratch) / "template", expand(template.url)
+        ref = template.sha or template.ref or "HEAD"
+        try:
+            git.clone(source, clone, ref)
+        except Refused as error:
+            if ref in (tags := git.tags(source)):
+                raise
+            raise _no_version(source, ref, tags) from error  # it was reached, but holds no such
         yield clone
 
 
+def _in_place(template: Template) -> bool:
+    """Whether the template's own directory shows the version."""
+    path = Path(template.url)
+    if template.ref is None:
+        return True
+    if not (path / ".git").exists():  # bare, or somewhere else
+        return False
+    return template.ref == "HEAD" or (
+        git.resolve(path, "HEAD") == template.sha and git.is_clean(path)
+    )
+
+
 def expand(url: str) -> str:
-    """`gh:owner/name`, `gl:owner/name` and `git+URL` as Copier spells them out."""
-    for alias, host in (("gh:", "https://github.com"), ("gl:", "https://gitlab.com")):
+    """`gh:owner/name`, `gl:owner/name` and `git+URL` as git takes them; anything else as it is."""
+    for alias, host in HOSTS.items():
         if url.startswith(alias):
-            rest = url[len(alias) :].lstrip("/")
-            return f"{host}/{rest}" if rest.endswith(".git") else f"{host}/{rest}.git"
+            rest = url[len(alias) :].lstrip("/").removesuffix(".git")
+            return f"{host}{rest}.git"
     return url.removeprefix("git+")
 
 
+def for_copier(url: str) -> str:
+    """`url` as Copier knows it for a git repository: where nothing else says so, by `git+`."""
+    known = ("git@", "git://", "git+", *HOSTS, *HOSTS.values())
+    return url if url.startswith(known) or url.endswith(".git") else f"git+{url}"
+
+
 def is_remote(url: str) -> bool:
-    return url.endswith(".git") or bool(re.match(r"[a-z+]+://|[\w.-]+@[\w.-]+:", url))
+    return bool(re.match(r"[a-z0-9+]+://|[\w.-]+@[\w.-]+:", url))
 
 
 def short(ref: str) -> str:
