@@ -248,3 +248,64 @@ impl http_body::Body for Bounded {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use clap::Parser;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::lifecycle;
+
+    async fn panics() {
+        panic!("on purpose")
+    }
+
+    /// What the stack makes of a request to a route that does `handler`, and of the work that went on meanwhile.
+    async fn answer(request: axum::http::request::Builder, settings: &[&str]) -> (Response, Supervisor) {
+        let (_control, phases) = lifecycle::channel();
+        let supervisor = Supervisor::new(phases);
+        let settings = Settings::parse_from([&["service"], settings].concat());
+        let reports = supervisor.clone();
+        let app = Router::new()
+            .route("/panic", get(panics))
+            .route("/stuck", get(async || std::future::pending::<()>().await))
+            .route("/work/{id}", get(async move || reports.unfinished().join(", ")));
+        let app = Limits::new(&settings, &supervisor).around(app);
+        (app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap(), supervisor)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_500_and_gives_its_place_back() {
+        let (response, supervisor) = answer(Request::get("/panic"), &[]).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        drop(response);
+        assert!(supervisor.unfinished().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_is_stuck_is_answered_for_with_504() {
+        let (response, _) = answer(Request::get("/stuck"), &["--request-timeout=5s"]).await;
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn work_is_named_by_its_route_until_its_response_is_gone() {
+        let (response, supervisor) = answer(Request::get("/work/7"), &[]).await;
+        assert_eq!(supervisor.unfinished(), ["http GET /work/{id}"]);
+        drop(response);
+        assert!(supervisor.unfinished().is_empty());
+        let (_response, supervisor) = answer(Request::get("/nowhere"), &[]).await;
+        assert_eq!(supervisor.unfinished(), ["http GET unmatched"], "never by what a client made up");
+    }
+
+    #[tokio::test]
+    async fn a_callers_id_is_kept_if_it_can_be_an_id() {
+        let (response, _) = answer(Request::get("/nowhere").header(REQUEST_ID, "abc-1"), &[]).await;
+        assert_eq!(response.headers()[REQUEST_ID], "abc-1");
+        let (response, _) = answer(Request::get("/nowhere").header(REQUEST_ID, "x".repeat(1000)), &[]).await;
+        assert!(response.headers()[REQUEST_ID].len() < LONGEST_ID);
+    }
+}
