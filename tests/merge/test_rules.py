@@ -79,6 +79,25 @@ def test_an_edited_file_stays_when_the_template_makes_it_a_directory(case: Case)
     assert "x" in paths(plan.conflicts)
 
 
+def test_a_file_that_the_template_moves_onto_a_directory_of_the_users_goes_beside(
+    case: Case,
+) -> None:
+    case.template({"a": TEXT}, {"x": "new\n" + TEXT})
+    plan = case.edit({"a": TEXT + "mine\n", "x/own": "mine\n"}).update()
+    assert case.read("x/own") == "mine\n"
+    assert case.read("x.theirs") == "new\n" + TEXT + "mine\n"
+    assert paths(plan.conflicts) == ["x"]
+
+
+def test_a_file_that_the_user_moved_onto_a_directory_of_the_templates_stays(case: Case) -> None:
+    case.template({"a": TEXT}, {"a": "new\n" + TEXT, "x/f": "theirs\n"})
+    (case.project / "a").unlink()
+    plan = case.edit({"x": TEXT + "mine\n"}).update()
+    assert case.read("x") == "new\n" + TEXT + "mine\n"
+    assert case.read("x.theirs/f") == "theirs\n"
+    assert paths(plan.conflicts) == ["x"]
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [({"x": "1"}, {"x/f": "2"}), ({"x/f": "1"}, {"x": "2"})]
 )

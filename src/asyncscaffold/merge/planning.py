@@ -77,14 +77,11 @@ class _Merge:
         self.result = dict(merged.clean)
         in_the_way: list[str] = []
         for item in merged.disputed:
-            if item.mine is not None and "mine" in item.moved and not self._both_here(item):
+            if item.mine is not None and "mine" in item.moved and not item.of_two_types:
                 in_the_way.append(item.path)
             self._decide(item)
         for path in in_the_way:
             self._set_directory_aside(path)
-
-    def _both_here(self, item: trees.Disputed) -> bool:
-        return item.mine is not None and item.theirs is not None
 
     def _decide(self, item: trees.Disputed) -> None:
         path, mine, theirs = item.path, item.mine, item.theirs
@@ -109,12 +106,15 @@ class _Merge:
             reason = "you deleted it; the template has a new version of it"
             self.deleted.append(Note(item.path, reason))
         elif "theirs" in item.moved:
-            beside = self._free(item.path)
-            self.result[beside] = theirs
-            reason = "you have a directory where the template has a file"
-            self.conflicts.append(Note(item.path, reason, beside))
+            self.result[self._beside_directory(item.path)] = theirs
         else:
             self.result[item.path] = theirs
+
+    def _beside_directory(self, path: str) -> str:
+        beside = self._free(path)
+        reason = "you have a directory where the template has a file"
+        self.conflicts.append(Note(path, reason, beside))
+        return beside
 
     def _contents(self, item: trees.Disputed, mine: Version, theirs: Version) -> None:
         base = item.base if item.base is not None and not item.base.link else None
@@ -122,17 +122,19 @@ class _Merge:
         merged = content.merge(item.path, before, mine.data, theirs.data, self.labels)
         turned = base is not None and base.executable == mine.executable
         mode = with_executable(mine.mode, theirs.executable if turned else mine.executable)
+        # The template moved it to where the user has a directory: the edits go along, beside that.
+        path = self._beside_directory(item.path) if "theirs" in item.moved else item.path
         if merged.binary:
-            self._aside(item.path, replace(mine, mode=mode), theirs, merged.conflict)
+            self._aside(path, replace(mine, mode=mode), theirs, merged.conflict)
             return
-        self.result[item.path] = Version(merged.data, mode)
+        self.result[path] = Version(merged.data, mode)
         if merged.conflict:
             markers = (self.labels.opening(), self.labels.closing())
-            self.conflicts.append(Note(item.path, merged.conflict, markers=markers))
+            self.conflicts.append(Note(path, merged.conflict, markers=markers))
         elif item.elsewhere:
             where = shown(item.elsewhere)
             reason = f"you renamed it, and the template renamed it to {where}: your name stays"
-            self.kept.append(Note(item.path, reason))
+            self.kept.append(Note(path, reason))
 
     def _aside(self, path: str, mine: Version, theirs: Version, reason: str) -> None:
         self.result[path] = mine

@@ -37,6 +37,11 @@ class Disputed:
     elsewhere: str = ""
     """Where the template renamed to what the user renamed to `path`."""
 
+    @property
+    def of_two_types(self) -> bool:
+        """Whether one side has a link here and the other a file; git moves one of them aside."""
+        return bool(self.mine and self.theirs and self.mine.link != self.theirs.link)
+
 
 @dataclass
 class Merged:
