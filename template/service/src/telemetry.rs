@@ -25,7 +25,7 @@ use crate::config::LogFormat;
 const LINES: usize = 4096;
 
 /// How long the end of the service waits for a reader that does not read.
-const FLUSH: Duration = Duration::from_secs(1);
+const FLUSH: Duration = Duration::from_millis(500);
 
 /// How often lost lines are reported while more are lost.
 const REPORT: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ pub fn start(filter_text: &str, format: Option<LogFormat>) -> Result<(LogFilter,
 pub struct Flush(SyncSender<Message>);
 
 impl Flush {
-    /// Waits until everything logged so far is written, or its reader has not read for a second.
+    /// Waits until everything logged so far is written, or its reader has had its chance.
     pub fn flush(&self) {
         let deadline = Instant::now() + FLUSH;
         let (written, is_written) = sync_channel(1);
@@ -124,7 +124,7 @@ impl Flush {
                 return;
             }
             message = back;
-            thread::yield_now();
+            thread::sleep(Duration::from_millis(1));
         }
         match is_written.recv_timeout(FLUSH) {
             Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}

@@ -149,8 +149,8 @@ fn it_survives_having_no_descriptor_left() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_stops_nothing() {
-    // The log goes into a pipe that is never read; the service tells its port by another way.
+fn a_log_that_nobody_reads_stops_nothing_and_its_loss_is_counted() {
+    // The log goes into a pipe that is not read, so the port has to be known without it.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let mut child = Command::new(PROGRAM)
@@ -171,6 +171,11 @@ fn a_log_that_nobody_reads_stops_nothing() {
     for _ in 0..6000 {
         assert_eq!(client.get("/v1/keys/k").status, 404);
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let kill = format!("kill -TERM {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let mut log = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("log lines dropped"));
+    assert!(log.lines().last().unwrap().contains(r#""outcome":"drained""#));
+    assert!(child.wait().unwrap().success());
 }
