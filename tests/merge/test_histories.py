@@ -123,7 +123,7 @@ def _case(before: _Tree, after: _Tree, mine: _Tree, repository: bool = False) ->
         shutil.rmtree(root)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(_histories(), st.booleans())
 def test_no_line_of_the_users_is_ever_lost(
     history: tuple[_Tree, _Tree, _Tree, set[bytes]], repository: bool
@@ -152,7 +152,7 @@ def test_an_untouched_project_becomes_the_new_render(
         assert plan.conflicts + plan.kept + plan.deleted + plan.skipped == ()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(_histories())
 def test_the_same_version_again_plans_nothing(
     history: tuple[_Tree, _Tree, _Tree, set[bytes]],
@@ -162,7 +162,7 @@ def test_the_same_version_again_plans_nothing(
         assert case.plan() == merge.Plan()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(_histories())
 def test_a_second_update_changes_nothing(
     history: tuple[_Tree, _Tree, _Tree, set[bytes]],
