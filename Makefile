@@ -1,5 +1,5 @@
 # Needs python >= 3.10 with venv, git, cargo and GNU make; the rest is fetched, hashes pinned.
-# One virtual environment and one cargo target directory serve every target.
+# One virtual environment serves every target.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -12,9 +12,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo $$python && break; done)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# The live template and every rendered project build here: their dependencies compile once.
-export CARGO_TARGET_DIR := $(CURDIR)/.cache/target
-export CARGO_TERM_COLOR ?= auto
+# The live template builds where the tests build rendered projects, so that the dependencies
+# compile once.
+template: export CARGO_TARGET_DIR := $(CURDIR)/.cache/target
 
 .DEFAULT_GOAL := help
 .PHONY: help new test lint python template rust demo bench lock clean
