@@ -1,6 +1,6 @@
 //! The way from the signal to the end: delay, drain, deadline.
 
-use std::{pin::pin, process::ExitCode, time::Duration};
+use std::{pin::pin, process::ExitCode, sync::OnceLock, time::Duration};
 
 use tokio::{
     select,
@@ -11,6 +11,9 @@ use super::{Phase, PhaseControl, Signals, Supervisor};
 
 /// How often the drain says who is still there.
 const REPORT: Duration = Duration::from_secs(5);
+
+/// Tasks get this long to end once nobody needs them, even if work took all of the grace.
+const TASKS: Duration = Duration::from_secs(1);
 
 /// How long the shutdown may take.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,7 @@ pub async fn serve_until_stopped(
     let asked = Instant::now();
     control.advance(Phase::Stopping);
     tracing::info!(delay = ?times.delay, grace = ?times.grace, "stopping");
+    let stopped = OnceLock::new();
     let mut drain = pin!(async {
         // Who can't do its work should not pretend to for the length of the delay.
         select! {
@@ -86,15 +90,22 @@ pub async fn serve_until_stopped(
         serving.await;
         supervisor.finished().await;
         control.advance(Phase::Stopped);
+        stopped.get_or_init(Instant::now);
         supervisor.idle().await;
     });
     let mut report = interval_at(asked + times.delay + REPORT, REPORT);
     loop {
+        let grace = asked + times.grace;
+        let deadline = stopped.get().map_or(grace, |stopped| grace.max(*stopped + TASKS));
         select! {
             biased;
             code = signals.next() => return if has_failed { Outcome::Failed } else { Outcome::Killed(code) },
             () = &mut drain => return if supervisor.has_failed() { Outcome::Failed } else { Outcome::Drained },
-            () = sleep_until(asked + times.grace) => {
+            () = sleep_until(deadline) => {
+                // The last work may have ended in the last moment: that has moved the deadline.
+                if stopped.get().is_some_and(|stopped| stopped.elapsed() < TASKS) {
+                    continue;
+                }
                 let cut = supervisor.unfinished();
                 for task in &cut {
                     tracing::warn!(%task, "still running");
