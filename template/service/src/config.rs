@@ -38,7 +38,7 @@ pub struct Settings {
     pub shutdown_delay: Duration,
 
     /// How long after the signal unfinished work is cut off, the delay included
-    #[arg(long, env = "APP_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s", value_parser = any_duration)]
+    #[arg(long, env = "APP_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s", value_parser = time_limit)]
     pub shutdown_grace: Duration,
 
     /// Connections at once on a listener; those above it wait to be accepted
@@ -172,7 +172,7 @@ fn any_duration(text: &str) -> Result<Duration, String> {
 
 fn time_limit(text: &str) -> Result<Duration, String> {
     match any_duration(text)? {
-        Duration::ZERO => Err("a limit of zero would refuse everything".to_owned()),
+        Duration::ZERO => Err("must be more than zero".to_owned()),
         duration => Ok(duration),
     }
 }

@@ -13,7 +13,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let settings = match Settings::load(env!("CARGO_BIN_NAME")) {
         Ok(settings) => settings,
         Err(error) => {
-            error.print().context("can't write the help")?;
+            // Where nobody reads it, the exit code still says it.
+            drop(error.print());
             return Ok(ExitCode::from(u8::try_from(error.exit_code())?));
         }
     };
@@ -33,7 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
     // What still runs is dropped here, so that nothing is logged after the last line.
     runtime.shutdown_timeout(STUCK);
     log.flush();
-    tracing::info!(target: "service", outcome = outcome.as_str(), "stopped");
+    tracing::info!(target: telemetry::ALWAYS, outcome = outcome.as_str(), "stopped");
     log.flush();
     Ok(outcome.into())
 }

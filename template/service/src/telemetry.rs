@@ -13,6 +13,7 @@ use std::{
 
 use tracing_subscriber::{
     EnvFilter, Registry,
+    filter::ParseError,
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
     reload,
@@ -20,6 +21,9 @@ use tracing_subscriber::{
 };
 
 use crate::config::LogFormat;
+
+/// The target of what operators must never miss: what listens, what was cut off, how it ended. No filter hides it.
+pub const ALWAYS: &str = "service::always";
 
 /// Lines that wait for a slow reader before more are dropped.
 const LINES: usize = 4096;
@@ -59,15 +63,16 @@ impl LogFilter {
     }
 }
 
-/// Reads a filter in the syntax of [`EnvFilter`].
+/// Reads a filter in the syntax of [`EnvFilter`]; whatever it says, [`ALWAYS`] is logged.
 ///
 /// # Errors
 /// Why the text is not a filter.
 pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
     if text.trim().is_empty() {
-        return Err("a filter must not be empty; `off` logs nothing".to_owned());
+        return Err("a filter must not be empty; `off` logs as little as possible".to_owned());
     }
-    EnvFilter::try_new(text.trim()).map_err(|error| error.to_string())
+    let life = format!("{ALWAYS}=info").parse().map_err(|error: ParseError| error.to_string())?;
+    Ok(EnvFilter::try_new(text.trim()).map_err(|error| error.to_string())?.add_directive(life))
 }
 
 /// Why nothing can be logged.

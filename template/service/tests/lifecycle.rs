@@ -56,6 +56,16 @@ fn a_second_signal_ends_it_at_once_with_the_code_of_that_signal() {
 }
 
 #[test]
+fn no_log_filter_hides_what_listens_and_how_it_ended() {
+    let mut service = Service::start(&["--log-filter", "off"]);
+    service.connect("admin");
+    service.signal("TERM");
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+    assert!(log.iter().all(|line| line["target"] == "service::always"));
+}
+
+#[test]
 fn a_port_that_is_taken_fails_the_start_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -7,6 +7,8 @@ use tokio::{
     time::{Instant, interval_at, sleep_until},
 };
 
+use crate::telemetry::ALWAYS;
+
 use super::{Phase, PhaseControl, Signals, Supervisor};
 
 /// How often the drain says who is still there.
@@ -94,13 +96,13 @@ pub async fn serve_until_stopped(
         supervisor.idle().await;
     });
     let mut report = interval_at(asked + times.delay + REPORT, REPORT);
-    loop {
+    let outcome = loop {
         let grace = asked + times.grace;
         let deadline = stopped.get().map_or(grace, |stopped| grace.max(*stopped + TASKS));
         select! {
             biased;
-            code = signals.next() => return if has_failed { Outcome::Failed } else { Outcome::Killed(code) },
-            () = &mut drain => return if supervisor.has_failed() { Outcome::Failed } else { Outcome::Drained },
+            code = signals.next() => break if has_failed { Outcome::Failed } else { Outcome::Killed(code) },
+            () = &mut drain => break if supervisor.has_failed() { Outcome::Failed } else { Outcome::Drained },
             () = sleep_until(deadline) => {
                 // The last work may have ended in the last moment: that has moved the deadline.
                 if stopped.get().is_some_and(|stopped| stopped.elapsed() < TASKS) {
@@ -108,10 +110,10 @@ pub async fn serve_until_stopped(
                 }
                 let cut = supervisor.unfinished();
                 for task in &cut {
-                    tracing::warn!(%task, "still running");
+                    tracing::warn!(target: ALWAYS, %task, "still running");
                 }
                 // With nothing to cut, only idle connections were left.
-                return match supervisor.has_failed() {
+                break match supervisor.has_failed() {
                     true => Outcome::Failed,
                     false if cut.is_empty() => Outcome::Drained,
                     false => Outcome::Cut,
@@ -119,5 +121,8 @@ pub async fn serve_until_stopped(
             }
             _ = report.tick() => tracing::info!(tasks = ?supervisor.unfinished(), "draining"),
         }
-    }
+    };
+    // Whatever still runs is meant to end now: that is no failure of its own.
+    control.advance(Phase::Stopped);
+    outcome
 }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::{Address, Settings},
     lifecycle::{Phase, Phases},
+    telemetry::ALWAYS,
 };
 
 /// How long to wait when the system has no descriptor or memory for another connection.
@@ -87,8 +88,8 @@ impl Listener {
         let (phases, connections) = (self.phases.clone(), TaskTracker::new());
         phases.reached(Phase::Ready).await;
         match self.socket.local_addr() {
-            Ok(addr) => tracing::info!(listener = self.name, %addr, "listening"),
-            Err(error) => tracing::warn!(listener = self.name, %error, "listening"),
+            Ok(addr) => tracing::info!(target: ALWAYS, listener = self.name, %addr, "listening"),
+            Err(error) => tracing::warn!(target: ALWAYS, listener = self.name, %error, "listening"),
         }
         let mut closing = pin!(phases.reached(self.closes));
         let server = connection::Server::new(app, self.phases, self.closes, self.header_timeout, connections.clone());
