@@ -85,6 +85,8 @@ def new(options: Namespace) -> Outcome:
     if not options.no_git:
         git.run(["version"])
     with staging(_beside(target, options)) as staged:
+        if options.path:  # what a killed run had set aside is back by now
+            target = place.Target.at(options.path)
         template = find(options.template, options.ref)
         with checkout(template) as root:
             return _ask_and_make(options, template, root, target, staged)

@@ -36,15 +36,12 @@ class Target:
     @classmethod
     def at(cls, path: Path) -> Target:
         """Look at `path`. Raises `Refused` when something is there, or it cannot be written."""
-        try:
-            whole = Path(os.path.realpath(path))
-        except OSError as error:
-            raise Refused(f"{path} cannot be found: {error.strerror}.") from error
-        if path.is_symlink() and not os.path.lexists(whole):
+        whole = Path(os.path.realpath(path))
+        held = _held(whole)
+        if held is None and os.path.lexists(path):
             raise Refused(
                 f"{path} is a link to {whole}, which is not there.", "Choose another PATH."
             )
-        held = _held(whole)
         beside = _existing_ancestor(whole.parent)
         if not beside.is_dir():
             raise Refused(f"{beside} is no directory, so {whole} cannot be made.")

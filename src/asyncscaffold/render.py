@@ -103,10 +103,12 @@ def _refuse_escapes(root: Path) -> None:
 def _plain(error: Exception) -> str:
     """One paragraph a person can read, from whatever Copier and Jinja raise."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if type(error).__name__ == "UndefinedError":  # the one of Jinja's that does not say where
-        frames = traceback.extract_tb(error.__traceback__)
-        text += f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})"
-    return text if len(text) <= 600 else text[:600] + " …"
+    text = text if len(text) <= 600 else text[:600] + " …"
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    places.append((getattr(error, "filename", None) or "", getattr(error, "lineno", None)))
+    # Jinja puts the template's own lines into the traceback.
+    ours = [(name, line) for name, line in places if name and not name.endswith((".py", ">"))]
+    return f"{text} (line {ours[-1][1]} of {Path(ours[-1][0]).name})" if ours else text
 
 
 @contextmanager

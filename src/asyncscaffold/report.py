@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from asyncscaffold.merge.model import Plan, shown
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import Template
 from asyncscaffold.values import uncast
 from asyncscaffold.verdict import Verdict
+
+if TYPE_CHECKING:
+    from asyncscaffold.merge.model import Plan
 
 WIDTH = 88
 
@@ -66,6 +68,8 @@ def _line_count(path: Path) -> int:
 
 def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
     """What a merge changes, path by path, and everything that needs the user's eyes."""
+    from asyncscaffold.merge.model import shown
+
     if plan.is_empty:
         changes = ["Not one file changes."]
     else:

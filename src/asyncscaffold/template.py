@@ -88,11 +88,13 @@ def _in_directory(path: Path, ref: str | None) -> Template:
         ref = git.newest_tag(path) or git.resolve(path, "HEAD")
     if ref is None:
         raise Refused(f"The template {path} has no commit yet.", "Commit it once.")
-    sha = git.resolve(path, ref) or git.resolve(path, f"refs/remotes/origin/{ref}")
+    sha = git.resolve(path, ref)
     if sha is None:
         raise _no_version(str(path), ref, git.tags(path))
-    bare = not (path / ".git").exists()
-    return Template(for_copier(str(path)) if bare else str(path), ref, sha, short(ref))
+    if (path / ".git").exists():
+        return Template(str(path), ref, sha, short(ref))
+    # In a bare repository nothing is uncommitted, and Copier does not look for it.
+    return Template(for_copier(str(path)), sha if ref == "HEAD" else ref, sha, short(ref))
 
 
 def _no_version(url: str, ref: str, tags: dict[str, str]) -> Refused:

@@ -67,7 +67,7 @@ def _to_bool(value: Any) -> bool:
 def _to_number(kind: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
-            number = kind(value)
+            number = kind("" if isinstance(value, bool) else value)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{value!r} is not {name}") from None
         if isinstance(value, float) and number != value:
