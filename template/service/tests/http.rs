@@ -127,6 +127,7 @@ async fn keys_are_any_text_percent_encoded() {
         assert_eq!(service.call(&format!("DELETE /v1/keys/{encoded}")).await.status, StatusCode::NO_CONTENT);
     }
     service.put("/v1/keys/%FF", "x").await.problem(StatusCode::BAD_REQUEST);
+    service.call("GET /v1/keys?prefix=%FF").await.problem(StatusCode::BAD_REQUEST);
     service.put("/v1/keys/", "x").await.problem(StatusCode::NOT_FOUND);
 }
 

@@ -7,6 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use domain::{Key, Revision};
+use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
@@ -36,6 +37,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // The decoder behind `Query` would replace what is no UTF-8, and another prefix would be looked for.
+        let query = parts.uri.query().unwrap_or_default();
+        percent_decode_str(query).decode_utf8().map_err(|_| bad_request("the query is not UTF-8"))?;
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(params)) => Ok(Self(params)),
             Err(rejection) => Err(bad_request(rejection.body_text())),
