@@ -12,9 +12,10 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo $$python && break; done)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# The live template builds where the tests build rendered projects, so that the dependencies
-# compile once.
+# The live template builds where and as the tests build rendered projects (tests/rust/conftest.py),
+# so that the dependencies compile once.
 template: export CARGO_TARGET_DIR := $(CURDIR)/.cache/target
+template: export CARGO_PROFILE_DEV_DEBUG := line-tables-only
 
 .DEFAULT_GOAL := help
 .PHONY: help new test lint python template rust demo bench lock clean

@@ -148,6 +148,11 @@ def test_no_code_mentions_a_module_of_a_left_out_capability(project: Project) ->
         assert not found(project, pattern, ".rs"), module
 
 
+def test_no_test_asks_for_a_listener_that_is_not_there(project: Project) -> None:
+    for capability in project.combination.without:
+        assert not found(project, rf"""\((service, )?"{capability}"\)""", ".rs"), capability
+
+
 def test_every_module_file_is_part_of_its_crate(project: Project) -> None:
     for source in project.path.glob("*/src/**/*.rs"):
         if source.name in {"lib.rs", "main.rs"}:
