@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -35,7 +36,8 @@ def here(tmp_path: Path) -> Path:
 MOMENTS = [
     ("git", "version"),
     ("git", "ls-remote"),
-    ("git", "clone"),  # our own look at the template, then Copier's
+    ("git", "clone"),  # our own look at the template
+    ("git", "--filter=blob:none"),  # Copier's
     ("git", "checkout"),
     ("git", "describe"),  # Copier, after the questions
     ("cargo", "update"),
@@ -82,11 +84,12 @@ def test_a_signal_at_any_moment_leaves_no_half_project(
 def signalling(folder: Path, program: str, verb: str, stop: str) -> str:
     """A PATH on which `program VERB` first sends its parent a signal."""
     real = shutil.which(program) or "true"
+    then = "exit 1" if stop == "SIGKILL" else "break"
     return tool(
         folder / "bin",
         program,
-        f'for word in "$@"; do [ "$word" = {verb} ] && touch {folder}/signalled'
-        f' && kill -{stop.removeprefix("SIG")} $PPID && sleep 0.2; done\nexec {real} "$@"',
+        f'for word in "$@"; do if [ "$word" = {verb} ]; then touch {folder}/signalled;'
+        f' kill -{stop.removeprefix("SIG")} $PPID; {then}; fi; done\nexec {real} "$@"',
     )
 
 
@@ -150,7 +153,7 @@ def test_a_rename_that_fails_puts_the_repository_back(
 ) -> None:
     (here / "svc").mkdir()
     older = commit(here / "svc", "older")
-    rename, failed = Path.rename, []
+    rename, failed = Path.rename, list[Path]()
 
     def full(self: Path, target: Path) -> Path:
         if self.parent.name == "project" and not failed:
@@ -218,7 +221,7 @@ def test_without_locks_the_process_id_tells_who_lives(
     def none(handle: int, how: int) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(staging.fcntl, "flock", none)
+    monkeypatch.setattr(fcntl, "flock", none)
     parent = f".asyncscaffold-{os.getppid()}-0123abcd"
     for name in (parent, ".asyncscaffold-999999999-0123abcd"):
         (here / name).mkdir()

@@ -58,6 +58,9 @@ def staging(beside: Path) -> Iterator[Staging]:
             part.mkdir()
         tempfile.tempdir = str(staged.tmp)
         yield staged
+    except (KeyboardInterrupt, SystemExit):
+        stop.wait_for_children()  # a git left behind would make its directories again
+        raise
     except OSError as error:
         raise Refused(f"The project could not be written: {error}.") from error
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -11,6 +13,7 @@ from typing import Any, NoReturn
 from asyncscaffold.errors import Stopped
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+CHILDREN_SECONDS = 5
 
 
 class Stop(SystemExit):
@@ -45,6 +48,17 @@ def hold() -> None:
         if number is not None and signal.getsignal(number) is _raise:
             # A function, and not SIG_IGN, which git and cargo would inherit.
             signal.signal(number, _pass)
+
+
+def wait_for_children() -> None:
+    """Wait, but not for ever, until every process that this one had started has ended."""
+    until = time.monotonic() + CHILDREN_SECONDS
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
+        except ChildProcessError:
+            return
 
 
 def _pass(number: int, frame: Any) -> None:
