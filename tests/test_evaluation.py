@@ -10,7 +10,7 @@ from typing import Any
 import copier
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from asyncscaffold.errors import Refused
@@ -247,6 +247,7 @@ def refusal(work: Callable[[], object]) -> str | None:
     return None
 
 
+@example(name="yaml", value="\N{LINEAR B SYLLABLE B008 A}\x7f\n")
 @given(name=st.sampled_from(sorted(CASTS)), value=VALUES)
 def test_a_cast_gives_a_value_that_casts_to_itself_or_says_why_not(name: str, value: Any) -> None:
     why = refusal(lambda: cast(name, value))

@@ -52,9 +52,11 @@ def cast(type_name: str, value: Any) -> Any:
 
 def uncast(type_name: str, value: Any) -> Any:
     """What `cast` turns into `value`: JSON and YAML that came to text must be quoted once more."""
-    if type_name in {"json", "yaml"} and isinstance(value, str):
+    if not isinstance(value, str) or type_name not in {"json", "yaml"}:
+        return value
+    if type_name == "json":
         return json.dumps(value)
-    return value
+    return yaml.safe_dump(value, default_style='"', width=10**9).removesuffix("\n")
 
 
 def _to_bool(value: Any) -> bool:
