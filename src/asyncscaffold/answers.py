@@ -116,24 +116,31 @@ def complete(
 
     Raises `Usage` naming everything that is wrong, or else everything that is missing.
     """
+    from asyncscaffold import wizard
+
+    asks = wizard.available()
     found = evaluator.evaluate(
         given.values, previous=previous, defaults=options.defaults, extra=extra
     )
-    problems = given.problems + found.problems
-    problems += [
-        Problem(key, "it is not asked with these answers")
-        for key in found.unasked
-        if key not in given.old
-    ]
-    if not problems and not found.missing:
-        return found
-    from asyncscaffold import wizard
-
-    if not problems and wizard.available():
-        return wizard.ask(
+    problems = _problems(given, found)
+    if found.missing and asks and not problems:
+        found = wizard.ask(
             evaluator, given.values, previous=previous, extra=extra, announce=announce
         )
-    raise _unusable(problems, found, evaluator.questionnaire, options, asks=wizard.available())
+        problems = _problems(given, found)
+    if problems or found.missing:
+        raise _unusable(problems, found, evaluator.questionnaire, options, asks=asks)
+    return found
+
+
+def _problems(given: Given, found: Evaluation) -> list[Problem]:
+    """Everything wrong with the answers that were given; answers asked for may have made it so."""
+    unasked = [key for key in found.unasked if key not in given.old]
+    return [
+        *given.problems,
+        *found.problems,
+        *(Problem(key, "it is not asked with these answers") for key in unasked),
+    ]
 
 
 def _unusable(

@@ -111,17 +111,18 @@ def _ask_and_make(
     if target is None and "project_name" not in questionnaire.questions:
         raise Usage("Where shall it go? This template asks no project_name.", "Give PATH.")
     given = gather(questionnaire, options)
+    announced = _Announcement()
     name = target.path.name if target else str(given.values.get("project_name", "my-service"))
     evaluation = complete(
         Evaluator(questionnaire, trust=options.trust),
         given,
         options,
         extra=context(name, root, template, defaults=options.defaults),
-        announce=_announce,
+        announce=announced,
     )
     if target is None:
         target = place.Target.at(_named(evaluation))
-    return _make(options, template, questionnaire, evaluation, target, staged)
+    return _make(options, template, questionnaire, evaluation, target, staged, announced.done)
 
 
 def _make(
@@ -131,6 +132,7 @@ def _make(
     evaluation: Evaluation,
     target: place.Target,
     staged: Staging,
+    verdict_is_known: bool,
 ) -> Outcome:
     verdict = Verdict.of(evaluation.computed)
     answers, questions = evaluation.answers, questionnaire.questions
@@ -144,7 +146,7 @@ def _make(
         trust=options.trust,
     )
     files = place.files_of(project)
-    parts = [report.verdict_text(verdict)] if verdict else []
+    parts = [report.verdict_text(verdict)] if verdict and not verdict_is_known else []
     parts.append("Will be written:\n\n" + report.preview_text(target.path, project, files))
     parts.append("The same again, without questions:\n\n  " + command)
     review = "\n\n".join(parts)
@@ -216,11 +218,16 @@ def _named(evaluation: Evaluation) -> Path:
     return Path(name)
 
 
-def _announce(asked: Asked, evaluation: Evaluation) -> None:
-    """Show the verdict before the question that it is the default of."""
-    verdict = Verdict.of(evaluation.computed)
-    if asked.key == "runtime" and verdict:
-        print(printable(f"\n{report.verdict_text(verdict)}\n"), file=sys.stderr)
+class _Announcement:
+    """Shows the verdict before the question that it is the default of; `done` once it has."""
+
+    done = False
+
+    def __call__(self, asked: Asked, evaluation: Evaluation) -> None:
+        verdict = Verdict.of(evaluation.computed)
+        if asked.key == "runtime" and verdict:
+            print(printable(f"\n{report.verdict_text(verdict)}\n"), file=sys.stderr)
+            self.done = True
 
 
 def _silent(asked: Asked, evaluation: Evaluation) -> None:

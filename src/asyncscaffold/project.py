@@ -19,7 +19,7 @@ from asyncscaffold.new import confirm, context
 from asyncscaffold.outcome import Outcome
 from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.template import Template, checkout, find
-from asyncscaffold.values import nearest
+from asyncscaffold.values import nearest, uncast
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,24 @@ def _move(
         given,
         options,
         previous=project.edited,
-        extra=context(project.root.name, place, new),
+        extra=context(project.root.name, place, new, defaults=options.defaults),
         announce=_announce,
     )
     document: dict[str, Any] = {
         "project": str(project.root),
         "from": old.name,
         "to": new.name,
-        "answers": evaluation.answers,
+        "answers": {
+            key: value
+            for key, value in evaluation.answers.items()
+            if not questionnaire.questions[key].secret
+        },
         "dry_run": options.dry_run,
     }
     if old == new and project.answers == evaluation.answers == project.edited:
         text = already or f"Up to date: {project.root.name} is at {new.name}."
         return Outcome(document | _NOTHING, text)
-    with _sides(project, old, new, evaluation, options) as (base, theirs):
+    with _sides(project, old, new, questionnaire, evaluation, options) as (base, theirs):
         plan = merge.plan(
             base=base,
             theirs=theirs,
@@ -259,17 +263,27 @@ def _switch(
 
 @contextmanager
 def _sides(
-    project: Project, old: Template, new: Template, evaluation: Evaluation, options: Namespace
+    project: Project,
+    old: Template,
+    new: Template,
+    questionnaire: Questionnaire,
+    evaluation: Evaluation,
+    options: Namespace,
 ) -> Iterator[tuple[Path, Path]]:
     """base and theirs, rendered into directories named as the project is."""
+    questions = questionnaire.questions
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
         base, theirs = (Path(scratch, side, project.root.name) for side in ("base", "theirs"))
         for template, answers, into in (
             (old, project.answers, base),
             (new, evaluation.answers, theirs),
         ):
+            data = {
+                key: uncast(questions[key].type, value) if key in questions else value
+                for key, value in answers.items()
+            }
             render.render(
-                template, answers, into, answers_file=options.answers_file, trust=options.trust
+                template, data, into, answers_file=options.answers_file, trust=options.trust
             )
         yield base, theirs
 
