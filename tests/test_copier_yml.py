@@ -404,8 +404,8 @@ def test_the_template_runs_no_code_of_its_own(questionnaire: Questionnaire) -> N
 
 
 def test_every_excluded_path_is_anchored_and_exists(root: Path) -> None:
-    table = yaml.safe_load((root / "copier.yml").read_text("utf-8"))["_exclude"]
-    paths = re.findall(r"^\s*(/\S+)$", "\n".join(table), re.MULTILINE)
+    *_, table = yaml.safe_load((root / "copier.yml").read_text("utf-8"))["_exclude"]
+    paths = re.findall(r"^\s*(/\S+)$", table, re.MULTILINE)
     assert paths
     for path in paths:
         assert list((root / "template").glob(path.lstrip("/"))), f"{path} excludes nothing"
