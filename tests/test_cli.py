@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncscaffold import new as new_module
-from asyncscaffold.cli import VERBS
 from asyncscaffold.questions import Questionnaire
+from asyncscaffold.verbs import VERBS
 from tests.helpers import FILES, call, command, commit, environment, process, write
 
 HEAVY = ("copier", "questionary", "prompt_toolkit", "jinja2", "yaml", "rich", "pydantic")

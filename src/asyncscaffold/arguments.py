@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from asyncscaffold.cli import EXITS, VERBS
 from asyncscaffold.errors import Failure, Usage
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import shipped
 from asyncscaffold.values import nearest
+from asyncscaffold.verbs import EXITS, VERBS
 from asyncscaffold.verdict import DECIDING
 
 

@@ -9,9 +9,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 
-use crate::{duration, telemetry};
+use crate::{
+    duration,
+    telemetry::{self, LogFormat},
+};
 
 /// Every flag has a variable with this prefix, and no other variable may have it.
 const PREFIX: &str = "APP_";
@@ -82,15 +85,6 @@ pub struct Settings {
     /// How events are written [default: text on a terminal, else json]
     #[arg(long, env = "APP_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-}
-
-/// How an event is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one object a line, fields at the top level.
-    Json,
 }
 
 impl Settings {

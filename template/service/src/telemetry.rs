@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::ValueEnum;
 use tracing_subscriber::{
     EnvFilter, Registry,
     filter::ParseError,
@@ -19,8 +20,6 @@ use tracing_subscriber::{
     reload,
     util::{SubscriberInitExt, TryInitError},
 };
-
-use crate::config::LogFormat;
 
 /// The target of what operators must never miss: what listens, what was cut off, how it ended. No filter hides it.
 pub const ALWAYS: &str = "service::always";
@@ -33,6 +32,15 @@ const FLUSH: Duration = Duration::from_millis(500);
 
 /// How often lost lines are reported while more are lost.
 const REPORT: Duration = Duration::from_secs(1);
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one object a line, fields at the top level.
+    Json,
+}
 
 /// Reads and replaces the log filter of the running service.
 #[derive(Clone, Debug)]
