@@ -357,7 +357,7 @@ GOOD_ANSWERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ANY_ANSWERS | GOOD_ANSWERS)
 @example({})
 @example({"concurrent_io": False})
