@@ -31,8 +31,6 @@ pub struct Store {
     revision: Revision,
     /// The latest removals, oldest first.
     removals: VecDeque<(Revision, Key)>,
-    /// The latest removal that `removals` had no room for.
-    forgotten: Revision,
 }
 
 #[derive(Debug)]
@@ -193,8 +191,8 @@ impl Store {
     /// What became of a key since revision `after`, the one that the caller saw last. With
     /// `after` 0 the caller has seen nothing, and a key that is not there is no change.
     ///
-    /// For a key that is not there, and an `after` so old that its removals are forgotten, the
-    /// answer is [`Change::Removed`]: better one look too many than a removal missed.
+    /// Only the latest thousand removals are remembered: after an older one the answer is
+    /// [`Change::Nothing`], as for a key that never was, and the caller's wait ends in time.
     #[must_use]
     pub fn changed_since(&self, now: Instant, key: &str, after: Revision) -> Change {
         match self.live(now, key) {
@@ -241,10 +239,8 @@ impl Store {
         let (key, entry) = self.entries.remove_entry(key)?;
         self.forget_deadline(&key, &entry);
         let revision = self.next_revision();
-        if self.removals.len() == REMEMBERED_REMOVALS
-            && let Some((oldest, _)) = self.removals.pop_front()
-        {
-            self.forgotten = oldest;
+        if self.removals.len() == REMEMBERED_REMOVALS {
+            self.removals.pop_front();
         }
         self.removals.push_back((revision, key.clone()));
         Some(Event { kind, key, revision })
@@ -258,6 +254,6 @@ impl Store {
 
     fn removed_since(&self, key: &str, after: Revision) -> bool {
         let mut newer = self.removals.iter().rev().take_while(|(revision, _)| *revision > after);
-        after < self.forgotten || newer.any(|(_, removed)| **removed == *key)
+        newer.any(|(_, removed)| **removed == *key)
     }
 }

@@ -179,7 +179,7 @@ fn a_waiter_learns_of_a_removal_that_it_slept_through() {
 }
 
 #[test]
-fn a_removal_too_old_to_be_remembered_is_not_missed() {
+fn a_removal_too_old_to_be_remembered_looks_like_a_key_that_never_was() {
     let (mut store, now) = (Store::default(), Instant::now());
     let seen = put(&mut store, now, "k", "", None).revision;
     delete(&mut store, now, "k");
@@ -188,7 +188,8 @@ fn a_removal_too_old_to_be_remembered_is_not_missed() {
         put(&mut store, now, &name, "", None);
         delete(&mut store, now, &name);
     }
-    assert_eq!(store.changed_since(now, "k", seen), Change::Removed);
+    assert_eq!(store.changed_since(now, "k", seen), Change::Nothing);
+    assert_eq!(store.changed_since(now, "never", seen), Change::Nothing);
 }
 
 /// Random steps, against a model that is too simple to be wrong: a list that is always searched.

@@ -88,12 +88,13 @@ impl Limits {
                 .layer(from_fn_with_state(self.supervisor.clone(), named))
                 // Above the limit: a panic gives its place back.
                 .layer(from_fn(rescued))
+                // Above the timeout: when both deadlines are the same, a body's comes first, and the client's fault is
+                // not called ours.
+                .layer(from_fn_with_state(self.bodies, bounded))
                 .layer(HandleErrorLayer::new(refused))
                 .load_shed()
                 .layer(self.in_flight.clone())
-                .timeout(self.request_timeout)
-                // Last: who is refused above is not read.
-                .layer(from_fn_with_state(self.bodies, bounded)),
+                .timeout(self.request_timeout),
         )
     }
 }
@@ -153,7 +154,7 @@ async fn refused(error: BoxError) -> Response {
 
 /// Bounds the request's body, and answers for a handler that could not read it for that reason.
 pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if request.headers().get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a request body must not be encoded");
         return ([(header::ACCEPT_ENCODING, "identity")], problem).into_response();
     }

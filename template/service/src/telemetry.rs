@@ -109,7 +109,7 @@ pub fn start(filter_text: &str, format: Option<LogFormat>) -> Result<(LogFilter,
     let registry = tracing_subscriber::registry().with(filter);
     match format.unwrap_or(if io::stdout().is_terminal() { LogFormat::Text } else { LogFormat::Json }) {
         LogFormat::Text => registry.with(layer).try_init()?,
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
+        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()?,
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -178,16 +178,26 @@ impl Lines {
 
 fn write_lines(messages: &Receiver<Message>, lost: &AtomicU64) {
     let mut reported = Instant::now();
-    while let Ok(message) = messages.recv() {
-        let is_mark = matches!(message, Message::Mark(_));
-        if let Message::Line(line) = &message {
+    loop {
+        // Lost lines are reported in time also where no line comes after them.
+        let message = match lost.load(Ordering::Relaxed) {
+            0 => messages.recv().map_err(RecvTimeoutError::from),
+            _ => messages.recv_timeout(REPORT),
+        };
+        let message = match message {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let is_mark = matches!(message, None | Some(Message::Mark(_)));
+        if let Some(Message::Line(line)) = &message {
             write_out(line);
         }
         if lost.load(Ordering::Relaxed) > 0 && (is_mark || reported.elapsed() > REPORT) {
             tracing::warn!(lines = lost.swap(0, Ordering::Relaxed), "log lines dropped: their reader is too slow");
             reported = Instant::now();
         }
-        if let Message::Mark(written) = message {
+        if let Some(Message::Mark(written)) = message {
             // An error says that nobody waits any more.
             written.try_send(()).unwrap_or_default();
         }
