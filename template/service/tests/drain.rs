@@ -173,26 +173,84 @@ fn a_slow_reader_gets_its_answer_to_the_last_byte() {
     assert_eq!((code, outcome(&log)), (0, "drained"));
 }
 
+// Frames of HTTP/2, by hand: no client library is as slow, mute or rude as the ones that a service meets.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+
+/// A frame: its type, its flags, the stream that it belongs to.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    [&[0, length[0], length[1], kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// HEADERS of a `GET` that is whole: `:method`, `:scheme`, `:path` and `:authority`, in HPACK.
+fn get(stream: u8, path: &str) -> Vec<u8> {
+    let length = u8::try_from(path.len()).unwrap();
+    frame(HEADERS, 5, stream, &[&[0x82, 0x86, 0x04, length], path.as_bytes(), b"\x41\x04test"].concat())
+}
+
+/// Speaks HTTP/2 with the service, which has said so too. Settings are as they go over the wire.
+fn connect_http2(service: &mut Service, settings: &[u8]) -> Client {
+    let mut client = service.connect("http");
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    client.send(frame(SETTINGS, 0, 0, settings));
+    assert_eq!(next_frame(&mut client).unwrap().0, SETTINGS);
+    client
+}
+
+/// The type and the payload of the next frame, until the connection is closed.
+fn next_frame(client: &mut Client) -> Option<(u8, Vec<u8>)> {
+    let mut head = [0; 9];
+    client.0.read_exact(&mut head).ok()?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    client.0.read_exact(&mut payload).ok()?;
+    Some((head[3], payload))
+}
+
+#[test]
+fn a_slow_reader_of_http2_gets_its_answer_to_the_last_byte() {
+    const SIZE: usize = 1_000_000;
+    let mut service = Service::start(&[]);
+    assert_eq!(service.connect("http").put("/v1/keys/k", &"x".repeat(SIZE)).status, 201);
+    let mut client = connect_http2(&mut service, &[]);
+    client.send(get(1, "/v1/keys/k"));
+    // The window of 64 KiB that a client has when it says nothing is used up.
+    let mut got = 0;
+    let mut read = |client: &mut Client, until: usize| {
+        while got < until {
+            match next_frame(client) {
+                Some((DATA, payload)) => got += payload.len(),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        got
+    };
+    assert_eq!(read(&mut client, 65_535), 65_535);
+    service.signal("TERM");
+    service.until_not_ready();
+    // Longer than the drain waits for a connection without work.
+    thread::sleep(Duration::from_secs(2));
+    let window = 2_000_000_u32.to_be_bytes();
+    client.send([frame(WINDOW_UPDATE, 0, 0, &window), frame(WINDOW_UPDATE, 0, 1, &window)].concat());
+    assert_eq!(read(&mut client, SIZE), SIZE);
+    drop(client);
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+}
+
 #[test]
 fn an_http2_client_is_told_to_go_away() {
-    const GOAWAY: u8 = 7;
     let mut service = Service::start(&[]);
-    let mut client = service.connect("http");
-    // The preface, and SETTINGS without any.
-    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
-    let mut frame = || {
-        let mut head = [0; 9];
-        client.0.read_exact(&mut head).ok()?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; length as usize];
-        client.0.read_exact(&mut payload).ok()?;
-        Some(head[3])
-    };
-    assert_eq!(frame(), Some(4), "the service begins with its SETTINGS");
+    let mut client = connect_http2(&mut service, &[]);
     service.signal("TERM");
-    assert!(std::iter::from_fn(&mut frame).any(|kind| kind == GOAWAY));
+    assert!(std::iter::from_fn(|| next_frame(&mut client)).any(|(kind, _)| kind == GOAWAY));
     // It does not answer the PING that goes with it, and holds nothing up by that.
-    while frame().is_some() {}
+    while next_frame(&mut client).is_some() {}
     let (code, log) = service.ended();
     assert_eq!((code, outcome(&log)), (0, "drained"));
 }

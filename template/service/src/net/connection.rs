@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderValue, Version, header},
     response::Response,
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -144,7 +144,7 @@ impl Server {
     fn respond(
         &self,
         request: Request<Incoming>,
-        in_flight: InFlight,
+        mut in_flight: InFlight,
     ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + use<> {
         let says_close = request.version() < Version::HTTP_2;
         let response = self.app.clone().call(request.map(Body::new));
@@ -154,8 +154,8 @@ impl Server {
             if says_close && phases.current() >= Phase::Stopping {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            let in_flight = in_flight.responds(response.extensions_mut().remove::<Arc<Work>>());
-            Ok(response.map(|body| Counted { body, _in_flight: in_flight }))
+            in_flight.work = response.extensions_mut().remove::<Arc<Work>>();
+            Ok(response.map(|body| Counted { body, in_flight: Arc::new(in_flight) }))
         }
     }
 }
@@ -211,16 +211,40 @@ impl Clock {
 struct Counted {
     /// What is sent.
     body: Body,
-    /// Dropped with it.
-    _in_flight: InFlight,
+    /// Dropped with it and the last of its parts.
+    in_flight: Arc<InFlight>,
+}
+
+/// A part of a response body, dropped when it has been written.
+struct Part {
+    /// What is left to write.
+    bytes: Bytes,
+    /// Shared with the body.
+    _in_flight: Arc<InFlight>,
+}
+
+impl Buf for Part {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
 }
 
 impl http_body::Body for Counted {
-    type Data = Bytes;
+    type Data = Part;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Part>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let part = |bytes| Part { bytes, _in_flight: Arc::clone(&self.in_flight) };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))))
     }
 
     fn is_end_stream(&self) -> bool {

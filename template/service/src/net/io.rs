@@ -5,7 +5,7 @@ use std::{
     mem::MaybeUninit,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
@@ -40,10 +40,8 @@ pub(super) struct Traffic {
     is_http2: AtomicBool,
     /// Request heads that were complete.
     requests: AtomicU64,
-    /// Requests whose response is not with the kernel to its last byte.
+    /// Requests whose response has not been written to its last byte.
     in_flight: AtomicUsize,
-    /// Those of them whose response is with hyper to its last byte.
-    unsent: Mutex<Vec<Option<Arc<Work>>>>,
 }
 
 impl Traffic {
@@ -52,7 +50,7 @@ impl Traffic {
         self.head_has_begun.store(false, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { traffic: Arc::clone(self), response: None }
+        InFlight { traffic: Arc::clone(self), work: None }
     }
 
     /// Request heads that have come so far.
@@ -87,47 +85,23 @@ impl Traffic {
             }
         }
     }
-
-    fn done(&self, requests: usize) {
-        if self.in_flight.fetch_sub(requests, Ordering::Relaxed) == requests {
-            // What came in meanwhile were bodies.
-            self.head_has_begun.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Everything that hyper had is with the kernel.
-    fn flushed(&self) {
-        let mut unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
-        if !unsent.is_empty() {
-            self.done(unsent.len());
-            unsent.clear();
-        }
-    }
 }
 
-/// A request in flight; dropped with the body of its response. It counts until that has left the process: a slow reader
-/// is served to the end.
+/// A request in flight. The body of its response holds it, and so does every part of the body until it is written: one
+/// that hyper has taken may still wait for a slow reader, or for the flow control of HTTP/2.
 #[derive(Debug)]
 pub(super) struct InFlight {
     /// Of the request's connection.
     traffic: Arc<Traffic>,
-    /// Set once there is a response: the work that it ends, if it has a name.
-    response: Option<Option<Arc<Work>>>,
-}
-
-impl InFlight {
-    /// There is a response; when it has left, `work` ends.
-    pub(super) fn responds(mut self, work: Option<Arc<Work>>) -> Self {
-        self.response = Some(work);
-        self
-    }
+    /// What ends with it, if it has a name.
+    pub work: Option<Arc<Work>>,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        match self.response.take() {
-            Some(work) => self.traffic.unsent.lock().unwrap_or_else(PoisonError::into_inner).push(work),
-            None => self.traffic.done(1),
+        if self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // What came in meanwhile were bodies.
+            self.traffic.head_has_begun.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -203,9 +177,7 @@ impl AsyncWrite for Io {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.traffic.flushed();
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     /// Sends our FIN, then reads what the client still sends until it has closed too. A socket closed with unread bytes
