@@ -177,6 +177,7 @@ fn a_slow_reader_gets_its_answer_to_the_last_byte() {
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
@@ -270,4 +271,58 @@ fn what_is_stuck_in_a_drain_is_reported_before_the_grace_ends() {
     drop(client);
     let (code, _) = service.ended();
     assert_eq!(code, 0);
+}
+
+/// Stops the service while a client goes on sending `bytes`, one after the other; it should not wait for that.
+fn stop_while(service: Service, mut client: Client, bytes: &[u8]) {
+    let asked = Instant::now();
+    service.signal("TERM");
+    // Until the connection is closed.
+    while client.0.get_mut().write_all(bytes).is_ok() {
+        assert!(asked.elapsed() < PATIENCE, "the client should have been cut");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_head_that_drips_does_not_hold_the_drain() {
+    let mut service = Service::start(&["--header-timeout", "20s"]);
+    let mut client = service.connect("http");
+    client.send("GET /v1/keys/k HTTP/1.1\r\nx: ");
+    stop_while(service, client, b"x");
+}
+
+#[test]
+fn an_http2_client_that_only_pings_does_not_hold_the_drain() {
+    let mut service = Service::start(&[]);
+    let client = connect_http2(&mut service, &[]);
+    stop_while(service, client, &frame(PING, 0, 0, b"12345678"));
+}
+
+#[test]
+fn a_stream_that_nobody_reads_does_not_hold_the_drain() {
+    let mut service = Service::start(&[]);
+    let mut events = service.connect("http");
+    events.send("GET /v1/events HTTP/1.1\r\nhost: test\r\n\r\n");
+    let mut head = [0; 12];
+    events.0.read_exact(&mut head).unwrap();
+    // A window of 0 bytes.
+    let mut events_of_http2 = connect_http2(&mut service, &[0, 4, 0, 0, 0, 0]);
+    events_of_http2.send(get(1, "/v1/events"));
+    while next_frame(&mut events_of_http2).unwrap().0 != HEADERS {}
+    let mut client = service.connect("http");
+    // More than the kernel takes in for a client that does not read.
+    let path = format!("/v1/keys/{}", "k".repeat(50_000));
+    for _ in 0..300 {
+        assert!(client.put(&path, "v").status < 300);
+    }
+    let asked = Instant::now();
+    service.signal("TERM");
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    drop((events, events_of_http2));
 }

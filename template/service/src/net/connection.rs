@@ -40,7 +40,8 @@ const IDLE: Duration = Duration::from_secs(75);
 /// In the drain, a connection without a request gets this long to show that one was on its way.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
-/// A connection that has been told to end and has nothing in flight gets this long to do so.
+/// A connection that has been told to end and has nothing in flight, or only streams that have ended too, gets this long
+/// to do so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The largest request head.
@@ -154,7 +155,11 @@ impl Server {
             if says_close && phases.current() >= Phase::Stopping {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            in_flight.work = response.extensions_mut().remove::<Arc<Work>>();
+            let work = response.extensions_mut().remove::<Arc<Work>>();
+            match response.headers().get(header::CONTENT_TYPE) {
+                Some(media) if media.as_bytes().starts_with(b"text/event-stream") => in_flight.streams(),
+                _ => in_flight.responds(work),
+            }
             Ok(response.map(|body| Counted { body, in_flight: Arc::new(in_flight) }))
         }
     }

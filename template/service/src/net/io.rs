@@ -42,6 +42,8 @@ pub(super) struct Traffic {
     requests: AtomicU64,
     /// Requests whose response has not been written to its last byte.
     in_flight: AtomicUsize,
+    /// Those of them that the drain ends rather than waits for.
+    streams: AtomicUsize,
 }
 
 impl Traffic {
@@ -50,7 +52,7 @@ impl Traffic {
         self.head_has_begun.store(false, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { traffic: Arc::clone(self), work: None }
+        InFlight { traffic: Arc::clone(self), work: None, is_stream: false }
     }
 
     /// Request heads that have come so far.
@@ -75,13 +77,21 @@ impl Traffic {
         self.is_http2.load(Ordering::Relaxed)
     }
 
-    /// Resolves when nothing has moved for the length of `calm` and nobody waits for a response.
+    /// Resolves when nothing has moved for the length of `calm` and the drain waits for no response; without a response
+    /// to wait for it is over after three times `calm`, whatever moves: bytes alone are no work.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing; the next call begins to wait anew.
     pub(super) async fn quiet(&self, calm: Duration) {
-        loop {
+        let mut idle = 0;
+        while idle < 3 {
             let before = self.transfers.load(Ordering::Relaxed);
             sleep(calm).await;
-            if self.is_idle() && self.transfers.load(Ordering::Relaxed) == before {
-                return;
+            if self.in_flight.load(Ordering::Relaxed) <= self.streams.load(Ordering::Relaxed) {
+                if self.transfers.load(Ordering::Relaxed) == before {
+                    return;
+                }
+                idle += 1;
             }
         }
     }
@@ -94,7 +104,22 @@ pub(super) struct InFlight {
     /// Of the request's connection.
     traffic: Arc<Traffic>,
     /// What ends with it, if it has a name.
-    pub work: Option<Arc<Work>>,
+    work: Option<Arc<Work>>,
+    /// Whether its response is a stream of events.
+    is_stream: bool,
+}
+
+impl InFlight {
+    /// There is a response, and `work` ends with it.
+    pub(super) fn responds(&mut self, work: Option<Arc<Work>>) {
+        self.work = work;
+    }
+
+    /// There is a response that has no end of its own: the drain ends it, so it is no work that could be unfinished.
+    pub(super) fn streams(&mut self) {
+        self.is_stream = true;
+        self.traffic.streams.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for InFlight {
@@ -102,6 +127,9 @@ impl Drop for InFlight {
         if self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
             // What came in meanwhile were bodies.
             self.traffic.head_has_begun.store(false, Ordering::Relaxed);
+        }
+        if self.is_stream {
+            self.traffic.streams.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
