@@ -296,6 +296,19 @@ fn a_head_that_drips_does_not_hold_the_drain() {
 }
 
 #[test]
+fn no_client_of_the_admin_listener_holds_the_drain() {
+    let mut service = Service::start(&[]);
+    let mut half_body = service.connect("admin");
+    half_body.send("PUT /log-filter HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nin");
+    let mut half_head = service.connect("admin");
+    half_head.send("GET /livez HTTP/1.1\r\nx: ");
+    // Both have been read: what is sent later on another connection has been answered.
+    assert_eq!(service.connect("admin").get("/livez").status, 200);
+    stop_while(service, half_head, b"x");
+    drop(half_body);
+}
+
+#[test]
 fn an_http2_client_that_only_pings_does_not_hold_the_drain() {
     let mut service = Service::start(&[]);
     let client = connect_http2(&mut service, &[]);

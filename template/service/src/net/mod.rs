@@ -26,6 +26,9 @@ use crate::{
 /// How long to wait when the system has no descriptor or memory for another connection.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// Connections that are left when the service has stopped get this long for an answer; less than its tasks have to end.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
 /// An address that is bound, and how it is served.
 #[derive(Debug)]
 pub struct Listener {
@@ -80,7 +83,7 @@ impl Listener {
     }
 
     /// Serves `app` to whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is
-    /// gone.
+    /// gone; with [`Phase::Stopped`], only for moments more.
     ///
     /// # Cancel safety
     /// Dropping it closes the listener; connections go on until their tasks end.
@@ -124,7 +127,11 @@ impl Listener {
             connect(stream, None);
         }
         connections.close();
-        connections.wait().await;
+        select! {
+            () = connections.wait() => {}
+            // Nobody's work is left then: only the admin listener comes here with connections.
+            () = async { phases.stopped().await; sleep(LAST_ANSWERS).await } => {}
+        }
     }
 }
 
