@@ -6,11 +6,11 @@
 mod connection;
 mod io;
 
-use std::{io::ErrorKind, pin::pin, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     select,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
@@ -25,6 +25,9 @@ use crate::{
 
 /// How long to wait when the system has no descriptor or memory for another connection.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// How many connections may wait in the kernel for their place; it may allow fewer (`net.core.somaxconn`).
+const QUEUE: u32 = 1024;
 
 /// Connections that are left when the service has stopped get this long for an answer; less than its tasks have to end.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -63,6 +66,9 @@ impl Listener {
     ///
     /// # Errors
     /// When the name does not resolve, or the system does not give the address.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives the address back.
     pub async fn bind(
         name: &'static str,
         address: &Address,
@@ -70,7 +76,7 @@ impl Listener {
         phases: &Phases,
         settings: &Settings,
     ) -> Result<Self, BindError> {
-        let bound = TcpListener::bind(address.as_str()).await;
+        let bound = listen(address.as_str()).await;
         let socket = bound.map_err(|source| BindError { name, address: address.as_str().to_owned(), source })?;
         Ok(Self {
             name,
@@ -135,8 +141,28 @@ impl Listener {
     }
 }
 
+/// Listens on the first address of `name` that the system gives.
+async fn listen(name: &str) -> std::io::Result<TcpListener> {
+    let mut result = Err(ErrorKind::AddrNotAvailable.into());
+    for address in lookup_host(name).await? {
+        result = listen_on(address);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// As `TcpListener::bind` does, but that asks for a queue of 128 (mio 1.2).
+fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
 /// What the kernel has accepted for us, up to now; then the socket is closed. Its clients believe to be connected and
-/// have perhaps sent a request, so they are served beyond the cap: the queue is never longer than its bound of 1024.
+/// have perhaps sent a request, so they are served beyond the cap: the queue is never much longer than [`QUEUE`].
 ///
 /// The socket is asked directly, because tokio only knows of connections that its driver has seen.
 fn backlog(socket: TcpListener) -> Vec<TcpStream> {
