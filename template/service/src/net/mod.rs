@@ -129,9 +129,7 @@ impl Listener {
                 }
             }
         }
-        for stream in backlog(self.socket) {
-            connect(stream, None);
-        }
+        backlog(self.socket, |stream| connect(stream, None)).await;
         connections.close();
         select! {
             () = connections.wait() => {}
@@ -165,20 +163,21 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// have perhaps sent a request, so they are served beyond the cap: the queue is never much longer than [`QUEUE`].
 ///
 /// The socket is asked directly, because tokio only knows of connections that its driver has seen.
-fn backlog(socket: TcpListener) -> Vec<TcpStream> {
-    let mut streams = Vec::new();
-    let Ok(socket) = socket.into_std() else { return streams };
+async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send) {
+    let Ok(socket) = socket.into_std() else { return };
     loop {
-        match socket.accept() {
-            Ok((stream, _)) => {
-                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-                streams.extend(stream.ok());
-            }
+        let accepted = socket.accept().and_then(|(stream, _)| {
+            stream.set_nonblocking(true)?;
+            TcpStream::from_std(stream)
+        });
+        match accepted {
+            Ok(stream) => connect(stream),
             Err(error) if is_of_one_connection(&error) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return streams,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) => {
+                // Connections that end in the drain give back what is missing.
                 tracing::warn!(%error, "can't accept what had connected");
-                return streams;
+                sleep(BREATH).await;
             }
         }
     }
