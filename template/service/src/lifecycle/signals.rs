@@ -25,7 +25,8 @@ impl Signals {
     /// Resolves at the next signal, with the exit code of a process that the signal ends.
     ///
     /// # Cancel safety
-    /// A signal is never lost: it resolves the next call.
+    /// Dropping it loses nothing: what comes between two calls resolves the next. Signals of one kind that come before
+    /// anyone has taken the first are one.
     pub async fn next(&mut self) -> u8 {
         let kind = tokio::select! {
             _ = self.terminate.recv() => SignalKind::terminate(),
