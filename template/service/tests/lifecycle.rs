@@ -11,7 +11,6 @@ use std::{
 };
 
 use common::{PROGRAM, Service, outcome};
-use futures_util::FutureExt;
 use service::lifecycle::{self, Outcome, Phase, Signals, Supervisor, Times, serve_until_stopped};
 
 #[test]
@@ -142,30 +141,4 @@ fn a_delay_as_long_as_the_grace_cuts_nothing_when_there_is_no_work() {
     let (code, log) = service.ended();
     assert_eq!((code, outcome(&log)), (0, "drained"));
     drop(idle);
-}
-
-#[tokio::test]
-async fn work_is_finished_although_its_caller_has_gone() {
-    let (_control, phases) = lifecycle::channel();
-    let supervisor = Supervisor::new(phases);
-    let (go, may_go) = tokio::sync::oneshot::channel::<()>();
-    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
-    let mut call = Box::pin(supervisor.finish("the work", async move {
-        may_go.await.unwrap();
-        done.send(()).unwrap();
-    }));
-    assert!(call.as_mut().now_or_never().is_none());
-    drop(call);
-    assert_eq!(supervisor.unfinished(), ["the work"]);
-    go.send(()).unwrap();
-    is_done.await.unwrap();
-    supervisor.finished().await;
-    assert!(supervisor.unfinished().is_empty());
-}
-
-#[tokio::test]
-#[should_panic(expected = "on purpose")]
-async fn the_panic_of_work_reaches_its_caller() {
-    let (_control, phases) = lifecycle::channel();
-    Supervisor::new(phases).finish("the work", async { panic!("on purpose") }).await
 }

@@ -90,7 +90,6 @@ pub async fn serve_until_stopped(
         }
         control.advance(Phase::Draining);
         serving.await;
-        supervisor.finished().await;
         control.advance(Phase::Stopped);
         stopped.get_or_init(Instant::now);
         supervisor.idle().await;

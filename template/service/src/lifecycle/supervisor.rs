@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    panic::{AssertUnwindSafe, resume_unwind},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -25,8 +25,6 @@ pub struct Supervisor {
     tasks: TaskTracker,
     /// What they are called.
     running: Names,
-    /// Work that goes on without its caller.
-    finishing: TaskTracker,
     /// The first task that failed; it stops the service.
     failed: watch::Sender<Option<Name>>,
     /// Work that the drain waits for.
@@ -41,7 +39,6 @@ impl Supervisor {
             phases,
             tasks: TaskTracker::new(),
             running: Names::default(),
-            finishing: TaskTracker::new(),
             failed: watch::Sender::new(None),
             work: Names::default(),
         }
@@ -63,33 +60,6 @@ impl Supervisor {
             tracing::error!(task = %name, cause, "task failed");
             supervisor.failed.send_replace(Some(name));
         })
-    }
-
-    /// Runs `work` to its end even if the caller goes away: a client that hangs up drops its handler at whatever
-    /// `.await` it has reached, and work that is only half done there would leave a state that nobody asked for.
-    ///
-    /// # Cancel safety
-    /// Dropping the future drops the answer, never the work.
-    ///
-    /// # Panics
-    /// When `work` panics, with its payload.
-    pub async fn finish<T: Send + 'static>(
-        &self,
-        name: impl Into<Name>,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> T {
-        let unfinished = self.begin(name);
-        let task = self.finishing.spawn(async move {
-            let result = work.await;
-            drop(unfinished);
-            result
-        });
-        match task.await {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            // Nobody holds a handle to cancel by, so the runtime is going down, and this future with it.
-            Err(_) => std::future::pending().await,
-        }
     }
 
     /// Names a piece of work that the drain has to wait for, until the guard is dropped.
@@ -123,15 +93,6 @@ impl Supervisor {
             Some(name) => name,
             None => std::future::pending().await,
         }
-    }
-
-    /// Resolves when the last work given to [`Supervisor::finish`] is done.
-    ///
-    /// # Cancel safety
-    /// Dropping it forgets nothing.
-    pub async fn finished(&self) {
-        self.finishing.close();
-        self.finishing.wait().await;
     }
 
     /// Resolves when the last task has ended.
