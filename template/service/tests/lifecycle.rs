@@ -133,6 +133,16 @@ async fn work_and_then_tasks_are_known_by_name() {
     assert_eq!(supervisor.unfinished(), ["a stuck task"]);
 }
 
+#[tokio::test]
+async fn the_first_task_that_fails_is_the_one_that_is_known() {
+    let (_control, phases) = lifecycle::channel();
+    let supervisor = Supervisor::new(phases);
+    for name in ["the first", "the second"] {
+        supervisor.spawn(name, async {}).await.unwrap();
+    }
+    assert_eq!(supervisor.failed().await, "the first");
+}
+
 #[test]
 fn a_delay_as_long_as_the_grace_cuts_nothing_when_there_is_no_work() {
     let mut service = Service::start(&["--shutdown-delay", "300ms", "--shutdown-grace", "300ms"]);

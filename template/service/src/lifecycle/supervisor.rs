@@ -58,7 +58,11 @@ impl Supervisor {
                 Ok(()) => return,
             };
             tracing::error!(task = %name, cause, "task failed");
-            supervisor.failed.send_replace(Some(name));
+            supervisor.failed.send_if_modified(|first| {
+                let is_first = first.is_none();
+                first.get_or_insert(name);
+                is_first
+            });
         })
     }
 
@@ -83,7 +87,7 @@ impl Supervisor {
         self.failed.borrow().is_some()
     }
 
-    /// Resolves with the name of a task that failed; never, if none does.
+    /// Resolves with the name of the first task that failed; never, if none does.
     ///
     /// # Cancel safety
     /// A failure stays known: calling again after a drop resolves at once.
