@@ -7,7 +7,8 @@ mod common;
 use std::{
     io::{BufReader, Read, Write},
     net::TcpStream,
-    sync::{Arc, Barrier},
+    ops::RangeInclusive,
+    sync::mpsc::{Sender, channel},
     thread,
     time::{Duration, Instant},
 };
@@ -19,8 +20,9 @@ type Requests = Vec<(Instant, bool)>;
 
 const GET: &[u8] = b"GET /v1/keys/k HTTP/1.1\r\nhost: test\r\n\r\n";
 
-/// Sends requests until the service has gone, each on a connection of its own or all on as few as it allows.
-fn load(address: &str, keeps_alive: bool, has_begun: &Barrier) -> Requests {
+/// Sends requests until the service has gone, each on a connection of its own or all on as few as it allows. Says when it
+/// has sent a few.
+fn load(address: &str, keeps_alive: bool, has_begun: &Sender<()>) -> Requests {
     let mut requests = Vec::new();
     let mut connection: Option<Client> = None;
     loop {
@@ -36,7 +38,7 @@ fn load(address: &str, keeps_alive: bool, has_begun: &Barrier) -> Requests {
         let answer = client.0.get_mut().write_all(GET).and_then(|()| client.try_response());
         requests.push((begun, answer.is_ok()));
         if requests.len() == 20 {
-            has_begun.wait();
+            has_begun.send(()).unwrap();
         }
         if let Ok(response) = answer {
             assert_eq!(response.status, 200);
@@ -45,21 +47,25 @@ fn load(address: &str, keeps_alive: bool, has_begun: &Barrier) -> Requests {
     }
 }
 
-/// Stops the service under load from several clients, and returns when it was asked to and what became of requests.
-fn stop_under_load(flags: &[&str]) -> (Instant, Requests) {
+/// Stops the service under load from several clients, and returns between which moments the signal came and what became
+/// of requests.
+fn stop_under_load(flags: &[&str]) -> (RangeInclusive<Instant>, Requests) {
     let mut service = Service::start(flags);
     let address = service.address("http");
     assert_eq!(service.connect("http").put("/v1/keys/k", "v").status, 201);
-    let has_begun = Arc::new(Barrier::new(9));
+    let (begins, has_begun) = channel();
     let clients: Vec<_> = (0..8)
         .map(|number| {
-            let (address, has_begun) = (address.clone(), Arc::clone(&has_begun));
-            thread::spawn(move || load(&address, number % 2 == 0, &has_begun))
+            let (address, begins) = (address.clone(), begins.clone());
+            thread::spawn(move || load(&address, number % 2 == 0, &begins))
         })
         .collect();
-    has_begun.wait();
-    let asked = Instant::now();
+    for _ in &clients {
+        has_begun.recv_timeout(PATIENCE).unwrap();
+    }
+    let before = Instant::now();
     service.signal("TERM");
+    let asked = before..=Instant::now();
     let requests = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
     let (code, log) = service.ended();
     assert_eq!((code, outcome(&log)), (0, "drained"));
@@ -69,7 +75,7 @@ fn stop_under_load(flags: &[&str]) -> (Instant, Requests) {
 #[test]
 fn no_request_begun_before_the_signal_is_lost() {
     let (asked, requests) = stop_under_load(&[]);
-    let before: Vec<_> = requests.iter().filter(|(begun, _)| *begun <= asked).collect();
+    let before: Vec<_> = requests.iter().filter(|(begun, _)| begun <= asked.start()).collect();
     let lost = before.iter().filter(|(_, answered)| !answered).count();
     assert_eq!(lost, 0, "of {}", before.len());
 }
@@ -78,11 +84,11 @@ fn no_request_begun_before_the_signal_is_lost() {
 fn no_request_begun_up_to_20_ms_before_the_end_of_the_delay_is_lost() {
     let delay = Duration::from_millis(500);
     let (asked, requests) = stop_under_load(&["--shutdown-delay", "500ms"]);
-    let in_time = asked + delay.saturating_sub(Duration::from_millis(20));
+    let in_time = *asked.end() + delay.saturating_sub(Duration::from_millis(20));
     let before: Vec<_> = requests.iter().filter(|(begun, _)| *begun <= in_time).collect();
     let lost = before.iter().filter(|(_, answered)| !answered).count();
     assert_eq!(lost, 0, "of {}", before.len());
-    assert!(requests.iter().any(|(begun, answered)| *begun > asked && *answered), "it should still serve");
+    assert!(requests.iter().any(|(begun, answered)| begun > asked.end() && *answered), "it should still serve");
 }
 
 #[test]

@@ -40,6 +40,13 @@ impl Service {
 
     /// Starts `command`, which is or becomes the program.
     pub fn run(command: &mut Command) -> Self {
+        // What the developer has set is not under test.
+        let own: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("APP_") && !own.contains(&name) {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
             //{% if http %}
             .env("APP_HTTP_ADDR", "127.0.0.1:0")
