@@ -8,12 +8,13 @@ use std::{
     io::{BufReader, Read, Write},
     net::TcpStream,
     ops::RangeInclusive,
+    process::Command,
     sync::mpsc::{Sender, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use common::{Client, PATIENCE, Service, outcome};
+use common::{Client, PATIENCE, PROGRAM, Service, outcome};
 
 /// Every request by when it was begun, and whether it was answered.
 type Requests = Vec<(Instant, bool)>;
@@ -89,6 +90,24 @@ fn no_request_begun_up_to_20_ms_before_the_end_of_the_delay_is_lost() {
     let lost = before.iter().filter(|(_, answered)| !answered).count();
     assert_eq!(lost, 0, "of {}", before.len());
     assert!(requests.iter().any(|(begun, answered)| begun > asked.end() && *answered), "it should still serve");
+}
+
+#[test]
+fn who_waits_in_the_queue_is_served_even_when_descriptors_are_short() {
+    let mut service = Service::run(Command::new("sh").args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]));
+    let idle: Vec<_> = (0..40).map(|_| service.connect("http")).collect();
+    service.logged(|line| line["message"] == "can't accept");
+    let mut waiting: Vec<_> = (0..10).map(|_| service.connect("http")).collect();
+    for client in &mut waiting {
+        client.send(GET);
+    }
+    service.signal("TERM");
+    for mut client in waiting {
+        assert_eq!(client.response().status, 404);
+    }
+    drop(idle);
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
 }
 
 #[test]
