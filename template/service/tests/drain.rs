@@ -270,6 +270,20 @@ fn a_slow_reader_of_http2_gets_its_answer_to_the_last_byte() {
 }
 
 #[test]
+fn an_answer_that_http2_holds_back_is_unfinished_work() {
+    let mut service = Service::start(&["--shutdown-grace", "2s"]);
+    assert_eq!(service.connect("http").put("/v1/keys/k", &"x".repeat(100_000)).status, 201);
+    let mut client = connect_http2(&mut service, &[]);
+    client.send(get(1, "/v1/keys/k"));
+    while next_frame(&mut client).unwrap().0 != DATA {}
+    service.signal("TERM");
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (3, "forced"));
+    let cut: Vec<_> = log.iter().filter(|line| line["message"] == "still running").map(|line| &line["task"]).collect();
+    assert_eq!(cut, ["http GET /v1/keys/{key}"]);
+}
+
+#[test]
 fn an_http2_client_is_told_to_go_away() {
     let mut service = Service::start(&[]);
     let mut client = connect_http2(&mut service, &[]);
