@@ -24,8 +24,11 @@ template: export CARGO_PROFILE_DEV_DEBUG := line-tables-only
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 
-new: $(VENV)/.tool ## start the wizard; flags and a path (as seen from this directory) by ARGS="…"
-	@$(BIN)/asyncscaffold new $(ARGS)
+# Inside this clone a project would have neither a repository of its own nor a first commit, so a
+# PATH without a slash, or none at all, is taken beside the clone.
+new: $(VENV)/.tool ## start the wizard; flags and a PATH by ARGS="…"; the project goes beside this clone
+	@cd $(if $(findstring /,$(ARGS)),.,..) && "$(CURDIR)/$(BIN)/asyncscaffold" new $(ARGS)
+	@command -v asyncscaffold >/dev/null || echo 'To call it from anywhere: export PATH="$(CURDIR)/$(BIN):$$PATH"'
 
 test: lint python template rust ## every gate, as continuous integration runs them
 

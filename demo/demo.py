@@ -138,7 +138,7 @@ def slow_upload(service: Service) -> None:
 
 
 def main() -> None:
-    os.environ["CARGO_TARGET_DIR"] = str(TARGET)
+    os.environ |= {"CARGO_TARGET_DIR": str(TARGET), "CARGO_PROFILE_DEV_DEBUG": "line-tables-only"}
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-demo-") as scratch:
         place = Path(scratch)

@@ -31,14 +31,15 @@ def test_five_answers_give_the_verdict(template: Path, row: str, runtime: str) -
     ]
     document = decide(template, *flags).json
     assert list(document) == [
-        "answers", "runtime", "reasons", "warnings", "suggests", "changes", "ways_back",
+        "answers", "runtime", "reasons", "warnings", "suggests", "changes", "renders", "ways_back",
     ]  # fmt: skip
     assert list(document["answers"]) == list(FIVE)
     assert document["runtime"] == runtime
     assert document["reasons"]
     for change in document["changes"]:
         assert change.keys() == {"question", "answer", "runtime"}
-        assert f"asyncscaffold update --set runtime={change['runtime']}" in document["ways_back"]
+        way_back = f"asyncscaffold update --set runtime={change['runtime']}"
+        assert (way_back in document["ways_back"]) == (change["runtime"] in document["renders"])
 
 
 def test_grpc_forces_tokio_though_it_is_not_built_yet(template: Path) -> None:

@@ -300,6 +300,29 @@ def test_copier_and_asyncscaffold_take_turns(repo: TemplateRepo, project: Path, 
     assert (project / "wheels.txt").exists()
 
 
+def test_conflicts_that_copier_left_are_seen_too(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    import copier
+
+    git = TemplateRepo(project)
+    (project / "readme.txt").write_text("one\nthing\nthree\nfour of mine\nfive\nsix\nseven\n")
+    git.git("commit", "-qam", "mine")
+    repo.release("v1.1.0", {"files/readme.txt.jinja": "one\n{{ name }}\nthree\nFOUR\nfive\n"})
+    copier.run_update(project, defaults=True, overwrite=True, quiet=True)
+    before = tree(project)
+    refused = run("add", "wheels", "--project", str(project))
+    assert (refused.exit, tree(project)) == (1, before)
+    assert "readme.txt" in refused.err
+
+
+def test_an_older_version_is_called_one(repo: TemplateRepo, project: Path, run: Run) -> None:
+    repo.release("v1.1.0", {"files/new.txt": "new\n"})
+    assert "older" not in run("update", "--project", str(project)).out
+    ran = run("update", "--to", "v1.0.0", "--project", str(project))
+    assert (ran.exit, "older version" in ran.out) == (0, True)
+
+
 def test_a_dry_run_exits_as_the_run_would_and_writes_nothing(
     repo: TemplateRepo, project: Path, run: Run
 ) -> None:

@@ -157,8 +157,13 @@ def _unusable(
     if problems:
         lines.append("These answers cannot be taken:")
         lines += [f"  {label(p.key, questionnaire, options)}: {p.message}" for p in problems]
-    if found.missing and not asks:
-        missing = [label(asked.key, questionnaire, options) for asked in found.missing]
+    wrong = {problem.key for problem in problems}
+    missing = [
+        label(asked.key, questionnaire, options)
+        for asked in found.missing
+        if asked.key not in wrong
+    ]
+    if missing and not asks:
         lines.append(
             f"Answers are missing, and there is no terminal to ask on: {', '.join(missing)}"
         )

@@ -136,7 +136,7 @@ class Evaluator:
             value, wrong = self._check(asked, asked.default, context)
             if not wrong:
                 return value
-            result.problems.append(Problem(key, wrong))
+            result.problems.append(Problem(key, f"its default cannot be taken: {wrong}"))
         return asked.default
 
     def _shaped(self, answers: Mapping[str, Any]) -> dict[str, Any]:

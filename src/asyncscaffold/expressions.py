@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from asyncscaffold.errors import Refused
 from asyncscaffold.values import MISSING
 
 if TYPE_CHECKING:
+    from jinja2 import Template as JinjaTemplate
     from jinja2.sandbox import SandboxedEnvironment
 
 
@@ -70,10 +71,16 @@ def _pathjoin(*parts: str, mode: str = "posix") -> str:
     return str(kinds[mode](*parts))
 
 
+@lru_cache(maxsize=1024)
+def _compiled(env: SandboxedEnvironment, text: str) -> JinjaTemplate:
+    """Compiling costs twenty times what rendering does, and the wizard renders all each time."""
+    return env.from_string(text)
+
+
 def render(env: SandboxedEnvironment, text: str, context: Mapping[str, Any], *, where: str) -> Any:
     """`text` rendered; `MISSING` when it renders `UNSET`. Raises `Refused`, naming `where`."""
     try:
-        return env.from_string(text).render({"UNSET": Unset(), **context})
+        return _compiled(env, text).render({"UNSET": Unset(), **context})
     except UnsetUsed:
         return MISSING
     except Exception as error:  # Jinja's own errors, and whatever a filter stumbles over

@@ -142,12 +142,13 @@ def git_directory(project: Path) -> tuple[Path, str] | None:
     return Path(place), prefix
 
 
-def init_and_commit(path: Path, message: str) -> None:
+def init_and_commit(path: Path, message: str) -> bool:
     """A repository at `path` with all its files in a first commit; signing and hooks stay off.
 
     The name and address are the user's; where git knows none, a placeholder stands in, so that a
-    project can be made on a machine that nobody has configured.
+    project can be made on a machine that nobody has configured. Returns whether they are known.
     """
+    known = True
     settings = ["init.templateDir=", "commit.gpgSign=false", "core.attributesFile=/dev/null"]
     if not _configured(path, "init.defaultBranch"):
         settings.append("init.defaultBranch=main")
@@ -156,9 +157,11 @@ def init_and_commit(path: Path, message: str) -> None:
         given = any(os.environ.get(v) for v in _IDENTITY if v.endswith(key.upper()))
         if not given and not _configured(path, f"user.{key}"):
             settings.append(f"user.{key}={stand_in}")
+            known = False
     run(["add", "--all"], cwd=path, config=settings, user_config=True)
     commit = ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--allow-empty", "-m", message]
     run(commit, cwd=path, config=settings, user_config=True, keep=_IDENTITY)
+    return known
 
 
 def _configured(path: Path, key: str) -> bool:
@@ -256,6 +259,13 @@ def show_file(repo: Path, rev: str, path: str) -> bytes | None:
         return None  # it would be read as an option
     done = in_repository(["cat-file", "blob", f"{rev}:{path}"], cwd=repo)
     return done.stdout if done.returncode == 0 else None
+
+
+def unmerged(project: Path) -> list[str]:
+    """The project's files that a merge of git's left in conflict, as `git ls-files` names them."""
+    done = in_repository(["ls-files", "--unmerged", "-z"], cwd=project)
+    entries = os.fsdecode(done.stdout).split("\0") if done.returncode == 0 else []
+    return sorted({entry.partition("\t")[2] for entry in entries if entry})
 
 
 def list_files(project: Path) -> list[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tempfile
 from argparse import Namespace
@@ -236,8 +237,11 @@ def _silent(asked: Asked, evaluation: Evaluation) -> None:
 
 def _next_steps(path: Path | str, answers: Mapping[str, Any], made: place.Made) -> str:
     lines = [f"{path} is made" + (" and committed." if made.git == "committed" else ".")]
+    name = answers.get("project_name")
+    if name and name != Path(path).name:
+        lines[0] += f" The project is called {name}."
     lines += [f"Note: {note}" for note in made.notes]
-    lines += ["", "Next:", f"  cd {path}"]
+    lines += ["", "Next:", f"  cd {shlex.quote(str(path))}"]
     if "runtime" in answers:
         lines += [
             "  cargo run     # starts it with no configuration",

@@ -142,7 +142,11 @@ def _commit(project: Path, target: Target, made: Made) -> str:
             "and nothing was committed."
         )
         return "inside another repository"
-    git.init_and_commit(project, MESSAGE)
+    if not git.init_and_commit(project, MESSAGE):
+        made.notes.append(
+            "git knows no name of yours, so the first commit has a placeholder: set user.name and "
+            "user.email by `git config`, then `git commit --amend --reset-author`."
+        )
     return "committed"
 
 

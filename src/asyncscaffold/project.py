@@ -86,10 +86,11 @@ def change(options: Namespace) -> Outcome:
     with merge.lock(root):
         _recover(root)
         project = Project.load(root, options.answers_file)
-        if left := merge.leftover_markers(root):
+        if left := sorted({*merge.leftover_markers(root), *git.unmerged(root)}):
             raise Refused(
-                "Conflicts of the last run are not resolved yet:\n" + _listed(left),
-                "Resolve them (the markers show both sides), and run this again.",
+                "Conflicts are not resolved yet:\n" + _listed(left),
+                "Resolve them (the markers show both sides), `git add` what git calls unmerged, "
+                "and run this again.",
             )
         old = _old_template(project, options)
         new = _new_template(project, old, options)
@@ -154,6 +155,7 @@ def _move(
         )
         document |= plan.as_json()
         head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
+        head += " (an older version)" if old.sha != new.sha and _has(old, new) else ""
         exit_code = 3 if plan.conflicts else 0
         if options.dry_run:
             text = report.plan_text(head, plan, applied=False)
@@ -204,15 +206,16 @@ def _new_template(project: Project, old: Template, options: Namespace) -> Templa
     if options.verb != "update":
         return old
     newest = find(url, None)
-    path = Path(newest.url)
-    if (
-        path.is_dir()
-        and old.sha
-        and newest.sha
-        and git.contains(path, newer=old.sha, older=newest.sha)
-    ):
-        return old  # it has everything the newest release has: going back is done only when said
-    return _same(old, newest)
+    # What has everything the newest release has stays: going back is done only when said.
+    return old if _has(old, newest) else _same(old, newest)
+
+
+def _has(template: Template, other: Template) -> bool:
+    """Whether `template` is `other`, or a later version of it; False where nobody can tell."""
+    path = Path(other.url)
+    if not path.is_dir() or template.sha is None or other.sha is None:
+        return False
+    return git.contains(path, newer=template.sha, older=other.sha)
 
 
 def _same(old: Template, new: Template) -> Template:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncscaffold.merge.model import Plan
 
 WIDTH = 88
+RUNTIMES = ("tokio", "threads", "rayon", "blocking")
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -34,8 +35,12 @@ def verdict_text(verdict: Verdict) -> str:
     if verdict.changes:
         lines += ["", "What would change it:"]
         for change in verdict.changes:
-            lines.append(f"  - {change.question}: {flag_text(change.answer)} → {change.runtime}")
-        lines += ["", "The way there, later: asyncscaffold update --set runtime=RUNTIME"]
+            flag = "--" + change.question.replace("_", "-")
+            lines.append(f"  - {flag} {flag_text(change.answer) or '(none)'} → {change.runtime}")
+        lines += ["", "The way there and back: asyncscaffold update --set runtime=RUNTIME"]
+    others = [runtime for runtime in RUNTIMES if runtime not in verdict.renders]
+    if others:
+        lines.append(f"(not built yet, and so decided but not rendered: {', '.join(others)})")
     return "\n".join(lines)
 
 
@@ -57,9 +62,13 @@ def preview_text(path: Path, project: Path, files: list[Path]) -> str:
     text = [f"{path}: {len(files)} files, {sum(lines.values())} lines"]
     width = max(map(len, counts), default=0)
     for top in sorted(counts, key=lambda name: (not name.endswith("/"), name)):
-        amount = f"{counts[top]} files, " if top.endswith("/") else ""
-        text.append(f"  {top:<{width}}  {amount}{lines[top]} lines")
+        amount = f"{_count(counts[top], 'file')}, " if top.endswith("/") else ""
+        text.append(f"  {top:<{width}}  {amount}{_count(lines[top], 'line')}")
     return "\n".join(text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _line_count(path: Path) -> int:
@@ -77,7 +86,7 @@ def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
     lines = [head, *changes]
     for title, notes in (
         ("Conflicts: both sides are in the file; resolve them", plan.conflicts),
-        ("Kept, though the template dropped them", plan.kept),
+        ("Kept, because you edited them", plan.kept),
         ("Left deleted, as you deleted them", plan.deleted),
         ("Skipped", plan.skipped),
     ):
@@ -86,8 +95,15 @@ def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
             for note in notes:
                 beside = f" (the template's version: {shown(note.beside)})" if note.beside else ""
                 lines.append(f"  {shown(note.path)}: {note.reason}{beside}")
+    if applied and not plan.is_empty:
+        lines += [
+            "",
+            "Nothing was committed: `git diff` shows the changes, `cargo test` checks them.",
+        ]
+    if applied and any(Path(change.path).name == "Cargo.toml" for change in plan.changes):
+        lines.append("Cargo.lock follows with the next cargo build: commit it with them.")
     if applied and plan.conflicts:
-        lines += ["", "While markers are left, the next add, remove or update is refused."]
+        lines.append("While markers are left, the next add, remove or update is refused.")
     return "\n".join(lines)
 
 

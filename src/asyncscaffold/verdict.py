@@ -28,13 +28,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reasons` has the deciding one first; `suggests` names capabilities worth having."""
+    """`reasons` has the deciding one first; `suggests` names capabilities worth having, `renders`
+    the runtimes that are built."""
 
     runtime: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     suggests: tuple[str, ...]
     changes: tuple[Change, ...]
+    renders: tuple[str, ...]
 
     @classmethod
     def of(cls, computed: Mapping[str, Any]) -> Verdict | None:
@@ -48,6 +50,7 @@ class Verdict:
             warnings=tuple(data.get("warnings", ())),
             suggests=tuple(data.get("suggests", ())),
             changes=tuple(Change(**change) for change in data.get("changes", ())),
+            renders=tuple(data.get("renders", (data["runtime"],))),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -56,5 +59,6 @@ class Verdict:
     @property
     def ways_back(self) -> list[str]:
         """The commands that move a project to the runtimes another answer would have given."""
-        others = dict.fromkeys(change.runtime for change in self.changes)
+        changes = [change.runtime for change in self.changes if change.runtime in self.renders]
+        others = dict.fromkeys(changes)
         return [f"asyncscaffold update --set runtime={runtime}" for runtime in others]

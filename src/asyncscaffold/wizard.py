@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +71,21 @@ def ask(
 def confirm(message: str, *, default: bool = True) -> bool:
     """Yes or no, Enter for `default`. Raises `Cancelled` on Ctrl-C and Ctrl-D."""
     with _cancelling():
+        _forget_typed_ahead()
         if _plain():
             return prompts_plain.confirm(message, default=default)
         import questionary
 
         drawn = questionary.confirm(wrap(message, 2), default, **_look())
         return bool(_run(drawn, back=False))
+
+
+def _forget_typed_ahead() -> None:
+    """Drop keys that were pressed before there was something to say yes to."""
+    with suppress(ImportError, OSError):
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def _plain() -> bool:

@@ -90,7 +90,9 @@ class _Merge:
         elif theirs is None:
             self.result[path] = mine
             if item.base is not None:
-                reason = "the template dropped it, and it holds edits of yours"
+                reason = (
+                    "the template has it no more: nothing uses it; delete it, or move what you need"
+                )
                 self.kept.append(Note(path, reason))
         elif mine.link or theirs.link:
             reason = "one side has a symbolic link here and the other side changed it"
