@@ -135,5 +135,5 @@ async fn read(body: Body) -> Result<Bytes> {
 }
 
 fn no_such_key(key: &Key) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is no key {key:?}"))
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no key {:?}", &**key))
 }

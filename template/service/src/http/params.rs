@@ -1,6 +1,6 @@
 //! What requests say in their path and query, read strictly: a misspelt parameter is an error, not a default.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{error::Error as _, num::NonZeroUsize, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
@@ -42,7 +42,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
         percent_decode_str(query).decode_utf8().map_err(|_| bad_request("the query is not UTF-8"))?;
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => Err(bad_request(rejection.body_text())),
+            // Its source names the parameter and what is wrong with it; its own words are about deserializing.
+            Err(rejection) => {
+                let reason = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
+                Err(bad_request(reason))
+            }
         }
     }
 }
