@@ -93,6 +93,27 @@ fn no_request_begun_up_to_20_ms_before_the_end_of_the_delay_is_lost() {
 }
 
 #[test]
+fn a_burst_of_clients_finds_room_in_the_queue_and_an_answer_in_the_drain() {
+    let mut service = Service::start(&["--max-connections", "1"]);
+    let address = service.address("http").parse().unwrap();
+    let connect = || {
+        // A full queue drops the SYN, and the next comes after a second.
+        let stream = TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Client(BufReader::new(stream));
+        client.send(GET);
+        client
+    };
+    let waiting: Vec<_> = std::iter::repeat_with(connect).take(300).collect();
+    service.signal("TERM");
+    for mut client in waiting {
+        assert_eq!(client.response().status, 404);
+    }
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+}
+
+#[test]
 fn who_waits_in_the_queue_is_served_even_when_descriptors_are_short() {
     let mut service = Service::run(Command::new("sh").args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]));
     let idle: Vec<_> = (0..40).map(|_| service.connect("http")).collect();
