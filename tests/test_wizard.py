@@ -379,22 +379,32 @@ def test_a_help_as_long_as_the_screen_leaves_room_for_choices_and_keys(opened: O
 
 
 @pytest.mark.parametrize(
-    ("env", "keys", "wanted"),
+    ("env", "talk"),
     [
-        ({}, [ENTER, "n", "y"], [True, False, True]),
-        (DUMB, [ENTER, "no\r", "maybe\ry\r"], [True, False, True]),
+        ({}, [("(Y/n)", ENTER, "Yes"), ("(Y/n)", "n", "No"), ("(y/N)", "y", "Yes")]),
+        (
+            DUMB,
+            [
+                ("(Enter: y)", ENTER, ""),
+                ("(Enter: y)", "no\r", ""),
+                ("(Enter: n)", "maybe\ry\r", ""),
+            ],
+        ),
     ],
     ids=["drawn", "dumb"],
 )
 def test_a_review_is_confirmed_or_not(
-    opened: Open, env: dict[str, str], keys: list[str], wanted: list[bool]
+    opened: Open, env: dict[str, str], talk: list[tuple[str, str, str]]
 ) -> None:
     defaults = [True, True, False]
     terminal = opened(*[{"confirm": "Write it?", "default": d} for d in defaults], **env)
-    for key in keys:
+    for hint, keys, answered in talk:
         terminal.see("Write it?")
-        terminal.send(key)
-    assert terminal.end() == wanted
+        terminal.see(hint)
+        terminal.send(keys)
+        if answered:
+            terminal.see(f"Write it? {answered}")
+    assert terminal.end() == [True, False, True]
 
 
 def test_plain_prompts_explain_bad_input_and_ask_again(opened: Open) -> None:
