@@ -86,3 +86,11 @@ def cargo() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail("cargo is not there, and CI=true: nothing may be skipped")
     pytest.skip("cargo is not there: what it would check of the rendered project is not checked")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """An empty directory, in no repository."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder

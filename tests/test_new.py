@@ -38,14 +38,6 @@ def small(tmp_path: Path) -> Path:
     return template
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """An empty directory, in no repository."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return folder
-
-
 def make(small: Path, path: Path, *words: object) -> Done:
     return call("new", path, "--template", small, "--defaults", *words)
 

@@ -26,13 +26,6 @@ def small(tmp_path: Path) -> Path:
     return template
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return folder
-
-
 MOMENTS = [
     ("git", "version"),
     ("git", "ls-remote"),

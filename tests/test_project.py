@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from asyncscaffold.cli import main
+from tests.helpers import Done, call, commit, git, write
 
 COPIER_YML = """\
 _subdirectory: files
@@ -50,35 +46,20 @@ class TemplateRepo:
 
     path: Path
 
-    def write(self, files: dict[str, str | None]) -> None:
-        for name, text in files.items():
-            path = self.path / name
-            if text is None:
-                path.unlink()
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+    def write(self, files: dict[str, str]) -> None:
+        write(self.path, files)
 
-    def release(self, tag: str, files: dict[str, str | None]) -> None:
+    def release(self, tag: str, files: dict[str, str]) -> None:
         self.write(files)
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", tag)
-        self.git("tag", tag)
+        commit(self.path, tag, tag)
 
     def git(self, *args: str) -> str:
-        identity = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
-        done = subprocess.run(
-            ["git", *identity, *args], cwd=self.path, check=True, capture_output=True, text=True
-        )
-        return done.stdout
+        return git(self.path, *args)
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> TemplateRepo:
-    path = tmp_path / "template"
-    path.mkdir()
-    repo = TemplateRepo(path)
-    repo.git("init", "-q")
+    repo = TemplateRepo(tmp_path / "template")
     repo.release("v1.0.0", {"copier.yml": COPIER_YML, **FILES})
     return repo
 
@@ -91,31 +72,13 @@ def project(repo: TemplateRepo, tmp_path: Path, run: Run) -> Path:
     return path
 
 
-@dataclass
-class Ran:
-    exit: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run() -> Run:
     """Runs one command line in this process, with no terminal to ask on."""
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    def run(*words: str) -> Ran:
-        code = main(words)
-        out, err = capfd.readouterr()
-        return Ran(code, out, err)
-
-    return run
+    return call
 
 
 def tree(project: Path) -> dict[str, str]:

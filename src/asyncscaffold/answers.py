@@ -108,7 +108,7 @@ def complete(
     given: Given,
     options: Namespace,
     *,
-    announce: Announce,
+    announce: Announce = lambda asked, evaluation: None,
     previous: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Evaluation:

@@ -20,7 +20,7 @@ from asyncscaffold.outcome import Outcome, printable
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.staging import Staging, staging
 from asyncscaffold.template import Template, checkout, find
-from asyncscaffold.values import nearest, uncast
+from asyncscaffold.values import nearest
 from asyncscaffold.verdict import DECIDING, FIVE, Verdict
 
 
@@ -48,7 +48,6 @@ def decide(options: Namespace) -> Outcome:
             given,
             options,
             extra={"interfaces": wanted},
-            announce=_silent,
         )
     verdict = Verdict.of(answers.computed)
     if verdict is None:
@@ -136,12 +135,12 @@ def _make(
     verdict_is_known: bool,
 ) -> Outcome:
     verdict = Verdict.of(evaluation.computed)
-    answers, questions = evaluation.answers, questionnaire.questions
+    answers = evaluation.answers
     command = report.new_command(options, template, questionnaire, answers)
     project = place.staged_project(staged, target)
     render.render(
         template,
-        {key: uncast(questions[key].type, value) for key, value in answers.items()},
+        questionnaire.for_copier(answers),
         project,
         answers_file=options.answers_file,
         trust=options.trust,
@@ -154,7 +153,7 @@ def _make(
     document = {
         "path": str(target.path),
         "template": {"url": template.url, "version": template.name},
-        "answers": {key: answers[key] for key in answers if not questions[key].secret},
+        "answers": questionnaire.without_secrets(answers),
         "verdict": verdict.as_json() if verdict else None,
         "files": [file.as_posix() for file in files],
         "command": command,
@@ -229,10 +228,6 @@ class _Announcement:
         if asked.key == "runtime" and verdict:
             print(printable(f"\n{report.verdict_text(verdict)}\n"), file=sys.stderr)
             self.done = True
-
-
-def _silent(asked: Asked, evaluation: Evaluation) -> None:
-    """Announces nothing."""
 
 
 def _next_steps(path: Path | str, answers: Mapping[str, Any], made: place.Made) -> str:

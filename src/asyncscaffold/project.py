@@ -14,12 +14,12 @@ from typing import Any
 from asyncscaffold import git, merge, render, rendered, report
 from asyncscaffold.answers import Given, complete, gather
 from asyncscaffold.errors import Refused, Usage
-from asyncscaffold.evaluation import Asked, Evaluation, Evaluator
+from asyncscaffold.evaluation import Evaluation, Evaluator
 from asyncscaffold.new import confirm, context
 from asyncscaffold.outcome import Outcome
 from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.template import Template, checkout, find
-from asyncscaffold.values import nearest, uncast
+from asyncscaffold.values import nearest
 
 
 @dataclass(frozen=True)
@@ -121,29 +121,25 @@ def _move(
     if not options.trust:
         render.refuse_code(questionnaire)
     given = gather(questionnaire, options)
-    already = _switch(questionnaire, project.edited, options, given)
+    evaluator = Evaluator(questionnaire, trust=options.trust)
+    already = _switch(evaluator, project.edited, options, given)
     evaluation = complete(
-        Evaluator(questionnaire, trust=options.trust),
+        evaluator,
         given,
         options,
         previous=project.edited,
         extra=context(project.root.name, place, new, defaults=options.defaults),
-        announce=_announce,
     )
     document: dict[str, Any] = {
         "project": str(project.root),
         "from": old.name,
         "to": new.name,
-        "answers": {
-            key: value
-            for key, value in evaluation.answers.items()
-            if not questionnaire.questions[key].secret
-        },
+        "answers": questionnaire.without_secrets(evaluation.answers),
         "dry_run": options.dry_run,
     }
     if old == new and project.answers == evaluation.answers == project.edited:
         text = already or f"Up to date: {project.root.name} is at {new.name}."
-        return Outcome(document | _NOTHING, text)
+        return Outcome(document | merge.Plan().as_json(), text)
     with _sides(project, old, new, questionnaire, evaluation, options) as (base, theirs):
         plan = merge.plan(
             base=base,
@@ -165,19 +161,6 @@ def _move(
         rendered.remember(project.root, before, after)
         merge.apply(plan, project.root)
     return Outcome(document, report.plan_text(head, plan, applied=True), exit_code)
-
-
-_NOTHING: dict[str, Any] = {
-    "changes": [],
-    "conflicts": [],
-    "kept": [],
-    "deleted": [],
-    "skipped": [],
-}
-
-
-def _announce(asked: Asked, evaluation: Evaluation) -> None:
-    """Nothing to say before a question that a new version asks."""
 
 
 def _old_template(project: Project, options: Namespace) -> Template:
@@ -224,19 +207,19 @@ def _same(old: Template, new: Template) -> Template:
 
 
 def _switch(
-    questionnaire: Questionnaire, answers: Mapping[str, Any], options: Namespace, given: Given
+    evaluator: Evaluator, answers: Mapping[str, Any], options: Namespace, given: Given
 ) -> str:
     """Turn `add`'s and `remove`'s capabilities into answers; says so where nothing changes."""
     if options.verb not in ("add", "remove"):
         return ""
-    on = options.verb == "add"
+    questionnaire, on = evaluator.questionnaire, options.verb == "add"
     changed = False
     known: dict[str, list[str]] = {}
     for question in questionnaire.asked:
         if question.type == "bool":
             known.setdefault(question.key, []).append(question.key)
         if question.multiselect:
-            for choice in Evaluator(questionnaire).choices(question, dict(answers)):
+            for choice in evaluator.choices(question, dict(answers)):
                 known.setdefault(str(choice.value), []).append(question.key)
     for capability in options.capabilities:
         keys = known.get(capability, [])
@@ -274,19 +257,18 @@ def _sides(
     options: Namespace,
 ) -> Iterator[tuple[Path, Path]]:
     """base and theirs, rendered into directories named as the project is."""
-    questions = questionnaire.questions
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
         base, theirs = (Path(scratch, side, project.root.name) for side in ("base", "theirs"))
         for template, answers, into in (
             (old, project.answers, base),
             (new, evaluation.answers, theirs),
         ):
-            data = {
-                key: uncast(questions[key].type, value) if key in questions else value
-                for key, value in answers.items()
-            }
             render.render(
-                template, data, into, answers_file=options.answers_file, trust=options.trust
+                template,
+                questionnaire.for_copier(answers),
+                into,
+                answers_file=options.answers_file,
+                trust=options.trust,
             )
         yield base, theirs
 

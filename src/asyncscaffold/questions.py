@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from asyncscaffold.errors import Refused, Usage
-from asyncscaffold.values import CASTS, TRUE, load_yaml, nearest
+from asyncscaffold.values import CASTS, TRUE, load_yaml, nearest, uncast
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,17 @@ class Questionnaire:
                 raise ValueError(f"{text!r} is not one of true, false, yes, no")
             return text.lower() in TRUE
         return text
+
+    def for_copier(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """`answers` as Copier takes them for data: it casts each once more."""
+        return {
+            key: uncast(self.questions[key].type, value) if key in self.questions else value
+            for key, value in answers.items()
+        }
+
+    def without_secrets(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """`answers` as they may be shown and written down."""
+        return {key: value for key, value in answers.items() if not self.questions[key].secret}
 
     def unknown(self, key: str) -> str:
         """What is wrong with `key` as a question's name (the nearest one is named), or ""."""
