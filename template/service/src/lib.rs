@@ -18,7 +18,7 @@ use tokio::{select, task::JoinHandle};
 use config::Settings;
 use lifecycle::{Outcome, Phase, Phases, Signals, Supervisor, Times};
 use limits::Limits;
-use net::Listener;
+use net::{Http, Listener};
 use store::Store;
 use telemetry::LogFilter;
 
@@ -62,12 +62,14 @@ pub async fn run(settings: Settings, log_filter: LogFilter) -> Result<Outcome, S
 
     let limits = Limits::new(&settings, &supervisor);
     let admin = admin::router(phases.clone(), log_filter, limits.bodies());
-    supervisor.spawn("admin listener", listeners.admin.serve(admin));
+    supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
+    //{% if http %}
+    let app = limits.around(problem::INTERFACE, http::router(store.clone(), phases.clone()));
+    //{% endif %}
     let interfaces: Vec<JoinHandle<()>> = vec![
         // The drain waits for each of these.
         //{% if http %}
-        supervisor
-            .spawn("http listener", listeners.http.serve(limits.around(http::router(store.clone(), phases.clone())))),
+        supervisor.spawn("http listener", listeners.http.serve(Http::new(app, &settings))),
         //{% endif %}
     ];
     control.advance(Phase::Ready);

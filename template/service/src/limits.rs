@@ -16,10 +16,10 @@ use axum::{
     BoxError, Router,
     body::Body,
     error_handling::HandleErrorLayer,
-    extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
-    response::{IntoResponse, Response},
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -28,13 +28,42 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::error::Overloaded};
 use tracing::Instrument;
 
-use crate::{config::Settings, lifecycle::Supervisor, problem::Problem};
+use crate::{
+    config::Settings,
+    lifecycle::{Name, Supervisor},
+};
 
 /// Names a request in the answer and in every log line about it; a caller's own is kept.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken over from a caller.
 const LONGEST_ID: usize = 128;
+
+/// Why a request was not served.
+#[derive(Clone, Copy, Debug)]
+pub enum Refusal {
+    /// As many requests as are allowed are in flight.
+    Overloaded,
+    /// No response head came in time.
+    TimedOut,
+    /// The handler panicked; it is logged.
+    Panicked,
+    /// The body is longer than this many bytes.
+    TooLarge(usize),
+    /// The body took longer than this.
+    TooSlow(Duration),
+    /// The body is compressed or otherwise encoded.
+    Encoded,
+}
+
+/// What an interface says about its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Interface {
+    /// What a request is called in logs: interface and route, never what a client made up.
+    pub name: fn(&Request) -> Name,
+    /// How its clients are told that a request is not served.
+    pub refuse: fn(Refusal) -> Response,
+}
 
 /// The bounds, shared by all interfaces that speak HTTP.
 #[derive(Clone, Debug)]
@@ -81,17 +110,17 @@ impl Limits {
     /// `load_shed` only sees that the limit is reached when it stands right above it, in the same builder: with a layer
     /// of axum's between them, requests would queue (axum #2582). A place is given back with the response head, so
     /// open streams hold none.
-    pub fn around(&self, app: Router) -> Router {
+    pub fn around(&self, interface: Interface, app: Router) -> Router {
         app.layer(
             ServiceBuilder::new()
                 // First, so that whatever is said about the request below carries its id.
-                .layer(from_fn_with_state(self.supervisor.clone(), named))
+                .layer(from_fn_with_state((self.supervisor.clone(), interface), named))
                 // Above the limit: a panic gives its place back.
-                .layer(from_fn(rescued))
+                .layer(from_fn_with_state(interface, rescued))
                 // Above the timeout: when both deadlines are the same, a body's comes first, and the client's fault is
                 // not called ours.
-                .layer(from_fn_with_state(self.bodies, bounded))
-                .layer(HandleErrorLayer::new(refused))
+                .layer(from_fn_with_state((self.bodies, interface), bounded))
+                .layer(HandleErrorLayer::new(async move |error: BoxError| refused(&error, interface)))
                 .load_shed()
                 .layer(self.in_flight.clone())
                 .timeout(self.request_timeout),
@@ -100,11 +129,14 @@ impl Limits {
 }
 
 /// Gives the request an id, a span, and a name among the work that the drain waits for.
-async fn named(State(supervisor): State<Supervisor>, request: Request, next: Next) -> Response {
+async fn named(
+    State((supervisor, interface)): State<(Supervisor, Interface)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let id = request_id(&request);
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
-    let task = format!("http {} {route}", request.method());
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), task);
+    let task = (interface.name)(&request);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task);
     let work = Arc::new(supervisor.begin(task));
     async move {
         let start = Instant::now();
@@ -132,37 +164,35 @@ fn request_id(request: &Request) -> HeaderValue {
 }
 
 /// Answers for a handler that panics. The panic hook has logged it, inside the request's span.
-async fn rescued(request: Request, next: Next) -> Response {
+async fn rescued(State(interface): State<Interface>, request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake").into_response(),
+        Err(_) => (interface.refuse)(Refusal::Panicked),
     }
 }
 
 /// Tells a client which bound it has met.
-async fn refused(error: BoxError) -> Response {
-    if error.is::<Overloaded>() {
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is overloaded; try again soon");
-        ([(header::RETRY_AFTER, "1")], problem).into_response()
+fn refused(error: &BoxError, interface: Interface) -> Response {
+    (interface.refuse)(if error.is::<Overloaded>() {
+        Refusal::Overloaded
     } else if error.is::<tower::timeout::error::Elapsed>() {
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "the service did not answer in time").into_response()
+        Refusal::TimedOut
     } else {
         tracing::error!(%error, "a layer failed in a way that nobody expects");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake").into_response()
-    }
+        Refusal::Panicked
+    })
 }
 
 /// Bounds the request's body, and answers for a handler that could not read it for that reason.
-pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
+pub async fn bounded(State((bodies, interface)): State<(Bodies, Interface)>, request: Request, next: Next) -> Response {
     if request.headers().get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
-        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a request body must not be encoded");
-        return ([(header::ACCEPT_ENCODING, "identity")], problem).into_response();
+        return (interface.refuse)(Refusal::Encoded);
     }
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     if request.body().size_hint().lower() > bodies.max_bytes as u64 {
-        return Fault::TooLarge.respond(bodies);
+        return (interface.refuse)(Refusal::TooLarge(bodies.max_bytes));
     }
     let fault = Arc::new(OnceLock::new());
     let request = request.map(|body| {
@@ -171,7 +201,8 @@ pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next)
     });
     let response = next.run(request).await;
     match fault.get() {
-        Some(fault) => fault.respond(bodies),
+        Some(Fault::TooLarge) => (interface.refuse)(Refusal::TooLarge(bodies.max_bytes)),
+        Some(Fault::TooSlow) => (interface.refuse)(Refusal::TooSlow(bodies.timeout)),
         None => response,
     }
 }
@@ -183,23 +214,6 @@ enum Fault {
     TooLarge,
     #[error("the body takes too long")]
     TooSlow,
-}
-
-impl Fault {
-    fn respond(self, bodies: Bodies) -> Response {
-        let problem = match self {
-            Self::TooLarge => {
-                let detail = format!("a body may have {} bytes", bodies.max_bytes);
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-            }
-            Self::TooSlow => {
-                let detail = format!("a body may take {:?}", bodies.timeout);
-                Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-            }
-        };
-        // What is left of the body stands between this request and the next; HTTP/2 has no such header, nor the need.
-        ([(header::CONNECTION, "close")], problem).into_response()
-    }
 }
 
 /// A request body that ends with an error when it meets a bound.
@@ -252,12 +266,12 @@ impl http_body::Body for Bounded {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::{http::StatusCode, routing::get};
     use clap::Parser;
     use tower::ServiceExt;
 
     use super::*;
-    use crate::lifecycle;
+    use crate::{lifecycle, problem};
 
     async fn panics() {
         panic!("on purpose")
@@ -273,7 +287,7 @@ mod tests {
             .route("/panic", get(panics))
             .route("/stuck", get(async || std::future::pending::<()>().await))
             .route("/work/{id}", get(async move || reports.unfinished().join(", ")));
-        let app = Limits::new(&settings, &supervisor).around(app);
+        let app = Limits::new(&settings, &supervisor).around(problem::INTERFACE, app);
         (app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap(), supervisor)
     }
 

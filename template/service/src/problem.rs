@@ -2,10 +2,19 @@
 
 use axum::{
     Json,
+    extract::{MatchedPath, Request},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+
+use crate::{
+    lifecycle::Name,
+    limits::{Interface, Refusal},
+};
+
+/// What HTTP says about its requests.
+pub const INTERFACE: Interface = Interface { name, refuse };
 
 /// One error, told to a client.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +43,36 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
+}
+
+fn name(request: &Request) -> Name {
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    format!("http {} {route}", request.method()).into()
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    let (status, detail) = match refusal {
+        Refusal::Overloaded => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the service is overloaded; try again soon".to_owned())
+        }
+        Refusal::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the service did not answer in time".to_owned()),
+        Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake".to_owned()),
+        Refusal::TooLarge(bytes) => (StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {bytes} bytes")),
+        Refusal::TooSlow(time) => (StatusCode::REQUEST_TIMEOUT, format!("a body may take {time:?}")),
+        Refusal::Encoded => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "a request body must not be encoded".to_owned()),
+    };
+    let mut response = Problem::new(status, detail).into_response();
+    let hint = match refusal {
+        Refusal::Overloaded => Some((header::RETRY_AFTER, "1")),
+        Refusal::Encoded => Some((header::ACCEPT_ENCODING, "identity")),
+        // What is left of the body stands between this request and the next; HTTP/2 has no such header, nor the need.
+        Refusal::TooLarge(_) | Refusal::TooSlow(_) => Some((header::CONNECTION, "close")),
+        Refusal::TimedOut | Refusal::Panicked => None,
+    };
+    if let Some((name, value)) = hint {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

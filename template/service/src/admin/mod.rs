@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     lifecycle::{Phase, Phases},
     limits::{Bodies, bounded},
-    problem::Problem,
+    problem::{self, Problem},
     telemetry::LogFilter,
 };
 
@@ -23,7 +23,7 @@ pub fn router(phases: Phases, log_filter: LogFilter, bodies: Bodies) -> Router {
         .route("/livez", get(live))
         .route("/readyz", get(ready).with_state(phases))
         .route("/log-filter", get(current_filter).put(replace_filter).with_state(log_filter))
-        .layer(from_fn_with_state(bodies, bounded))
+        .layer(from_fn_with_state((bodies, problem::INTERFACE), bounded))
 }
 
 /// Whether the service is ready, and why not.

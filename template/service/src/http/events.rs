@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Error,
+    Error, Extension,
     extract::State,
     response::sse::{self, KeepAlive, Sse},
 };
@@ -16,6 +16,7 @@ use super::{
     App,
     params::{self, Params},
 };
+use crate::net::OpenEnded;
 
 /// How often a stream without events shows that it is alive. Proxies take a minute of silence for the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -37,14 +38,14 @@ struct Lagged {
 pub(super) async fn stream(
     State(App { store, phases }): State<App>,
     Params(params::Events { prefix }): Params<params::Events>,
-) -> Sse<impl Stream<Item = Result<sse::Event, Error>>> {
+) -> (Extension<OpenEnded>, Sse<impl Stream<Item = Result<sse::Event, Error>>>) {
     // Subscribed before the response head is sent: whoever has seen the head misses nothing.
     let events = stream::unfold((store.subscribe(), prefix), |(mut events, prefix)| async {
         let event = next(&mut events, &prefix).await?;
         Some((event, (events, prefix)))
     });
     let events = events.take_until(async move { phases.draining().await });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    (Extension(OpenEnded), Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// The next event for this reader; `None` at the end.

@@ -1,4 +1,4 @@
-//! One connection from its first byte to its last: deadlines while it is open, and a parting that loses nothing.
+//! HTTP: one connection from its first byte to its last: deadlines while it is open, and a parting that loses nothing.
 
 use std::{
     convert::Infallible,
@@ -24,15 +24,20 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio::{
-    net::TcpStream,
     select,
     time::{Instant, sleep},
 };
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use super::io::{InFlight, Io, Traffic};
-use crate::lifecycle::{Phase, Phases, Work};
+use super::{
+    Connection, Protocol,
+    io::{InFlight, Io, Traffic},
+};
+use crate::{
+    config::Settings,
+    lifecycle::{Phase, Phases, Work},
+};
 
 /// An HTTP/1.1 connection without a request for this long is closed.
 const IDLE: Duration = Duration::from_secs(75);
@@ -53,56 +58,42 @@ const PING: Duration = Duration::from_secs(20);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
 
-/// Serves connections of one listener.
-#[derive(Clone)]
-pub(super) struct Server {
+/// HTTP/1.1 and HTTP/2, told apart by their first bytes.
+#[derive(Clone, Debug)]
+pub struct Http {
     /// What is served.
     app: Router,
-    /// Where the service stands.
-    phases: Phases,
-    /// From this phase on, connections end.
-    closes: Phase,
     /// For the first byte and the whole head.
     header_timeout: Duration,
-    /// Reads and writes HTTP.
-    protocol: Builder<Tracked>,
 }
 
-impl Server {
-    pub(super) fn new(
-        app: Router,
-        phases: Phases,
-        closes: Phase,
-        header_timeout: Duration,
-        connections: TaskTracker,
-    ) -> Self {
-        let mut protocol = Builder::new(Tracked(connections));
-        protocol
-            .http1()
-            // Ours: hyper's also runs between requests, and would close idle connections.
-            .header_read_timeout(None)
-            .max_buf_size(HEAD_BYTES as usize)
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING)
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(HEAD_BYTES);
-        Self { app, phases, closes, header_timeout, protocol }
-    }
+/// Marks a response that has no end of its own, by standing in its extensions: the drain ends it, so it is no work that
+/// could be unfinished.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenEnded;
 
-    /// Serves one connection until either side has closed it.
-    pub(super) async fn serve(self, stream: TcpStream) {
+impl Http {
+    /// Serves `app`.
+    #[must_use]
+    pub fn new(app: Router, settings: &Settings) -> Self {
+        Self { app, header_timeout: settings.header_timeout }
+    }
+}
+
+impl Protocol for Http {
+    async fn serve(self, connection: Connection) {
+        let mut closing = pin!(connection.closing());
+        let Connection { stream, tasks, phases, .. } = connection;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a client has gone before it was served");
             return;
         }
         let traffic = Arc::new(Traffic::default());
-        let service = service_fn(|request| self.respond(request, traffic.begin()));
+        let service = service_fn(|request| respond(self.app.clone(), phases.clone(), request, traffic.begin()));
         let io = TokioIo::new(Io::new(stream, Arc::clone(&traffic)));
-        let mut connection = pin!(self.protocol.serve_connection(io, service));
+        let protocol = protocol(tasks);
+        let mut connection = pin!(protocol.serve_connection(io, service));
 
-        let mut closing = pin!(self.phases.reached(self.closes));
         let mut clock = Clock::new(self.header_timeout);
         let parting = poll_fn(|cx| {
             if connection.as_mut().poll(cx).is_ready() {
@@ -140,28 +131,45 @@ impl Server {
             () = traffic.quiet(FAREWELL) => {}
         }
     }
+}
 
-    /// Hands a request to the application, and its response to hyper.
-    fn respond(
-        &self,
-        request: Request<Incoming>,
-        mut in_flight: InFlight,
-    ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + use<> {
-        let says_close = request.version() < Version::HTTP_2;
-        let response = self.app.clone().call(request.map(Body::new));
-        let phases = self.phases.clone();
-        async move {
-            let mut response = response.await?;
-            if says_close && phases.current() >= Phase::Stopping {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            let work = response.extensions_mut().remove::<Arc<Work>>();
-            match response.headers().get(header::CONTENT_TYPE) {
-                Some(media) if media.as_bytes().starts_with(b"text/event-stream") => in_flight.streams(),
-                _ => in_flight.responds(work),
-            }
-            Ok(response.map(|body| Counted { body, in_flight: Arc::new(in_flight) }))
+/// Reads and writes HTTP.
+fn protocol(tasks: TaskTracker) -> Builder<Tracked> {
+    let mut protocol = Builder::new(Tracked(tasks));
+    protocol
+        .http1()
+        // Ours: hyper's also runs between requests, and would close idle connections.
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES as usize)
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_BYTES);
+    protocol
+}
+
+/// Hands a request to the application, and its response to hyper.
+fn respond(
+    mut app: Router,
+    phases: Phases,
+    request: Request<Incoming>,
+    mut in_flight: InFlight,
+) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
+    let says_close = request.version() < Version::HTTP_2;
+    let response = app.call(request.map(Body::new));
+    async move {
+        let mut response = response.await?;
+        if says_close && phases.current() >= Phase::Stopping {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        let work = response.extensions_mut().remove::<Arc<Work>>();
+        match response.extensions_mut().remove::<OpenEnded>() {
+            Some(OpenEnded) => in_flight.streams(),
+            None => in_flight.responds(work),
+        }
+        Ok(response.map(|body| Counted { body, in_flight: Arc::new(in_flight) }))
     }
 }
 

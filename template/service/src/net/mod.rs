@@ -1,14 +1,16 @@
-//! Listeners: one accept loop for everything that speaks HTTP.
+//! Listeners: one accept loop for everything that is served, whatever its [`Protocol`].
 //!
 //! `axum::serve` has no header deadline and no connection cap, closes its listener the moment it is asked to stop, and
-//! waits for ever on an open stream (axum 0.8); so the loop is ours, on hyper-util's connection builder.
+//! waits for ever on an open stream (axum 0.8); so the loop is ours, and [`Http`] stands on hyper-util's connection
+//! builder.
 
 mod connection;
 mod io;
 
+pub use connection::{Http, OpenEnded};
+
 use std::{io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     select,
@@ -45,8 +47,37 @@ pub struct Listener {
     phases: Phases,
     /// Places for connections: who finds none waits in the kernel's queue.
     places: Arc<Semaphore>,
-    /// For the first byte and the whole head.
-    header_timeout: Duration,
+}
+
+/// How the bytes of a connection are understood.
+pub trait Protocol: Clone + Send + Sync + 'static {
+    /// Serves one connection until either side has closed it; it strives for its end once `connection` is closing, and
+    /// loses nothing then that its client had sent before.
+    fn serve(self, connection: Connection) -> impl Future<Output = ()> + Send;
+}
+
+/// A connection that was accepted, and what it has to know of its listener.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its bytes.
+    pub stream: TcpStream,
+    /// What runs on its behalf besides its own task is spawned here: the listener waits for it.
+    pub tasks: TaskTracker,
+    /// Where the service stands.
+    pub phases: Phases,
+    /// From this phase on it has to end.
+    closes: Phase,
+}
+
+impl Connection {
+    /// Resolves when the connection has to end.
+    ///
+    /// # Cancel safety
+    /// As [`Phases::reached`].
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (phases, closes) = (self.phases.clone(), self.closes);
+        async move { phases.reached(closes).await }
+    }
 }
 
 /// Why a listener could not be bound.
@@ -84,16 +115,15 @@ impl Listener {
             closes,
             phases: phases.clone(),
             places: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
-            header_timeout: settings.header_timeout,
         })
     }
 
-    /// Serves `app` to whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is
+    /// Serves whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is
     /// gone; with [`Phase::Stopped`], only for moments more.
     ///
     /// # Cancel safety
     /// Dropping it closes the listener; connections go on until their tasks end.
-    pub async fn serve(self, app: Router) {
+    pub async fn serve(self, protocol: impl Protocol) {
         let (phases, connections) = (self.phases.clone(), TaskTracker::new());
         phases.reached(Phase::Ready).await;
         match self.socket.local_addr() {
@@ -101,9 +131,9 @@ impl Listener {
             Err(error) => tracing::warn!(target: ALWAYS, listener = self.name, %error, "listening"),
         }
         let mut closing = pin!(phases.reached(self.closes));
-        let server = connection::Server::new(app, self.phases, self.closes, self.header_timeout, connections.clone());
         let connect = |stream, place: Option<OwnedSemaphorePermit>| {
-            let connection = server.clone().serve(stream);
+            let (protocol, phases, tasks) = (protocol.clone(), self.phases.clone(), connections.clone());
+            let connection = protocol.serve(Connection { stream, tasks, phases, closes: self.closes });
             connections.spawn(async move {
                 connection.await;
                 drop(place);
