@@ -7,7 +7,7 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 use domain::{Condition, Key};
 use service::{
     lifecycle::{self, Phase, PhaseControl, Supervisor},
-    store::{Options, Store},
+    store::{Op, Options, Put, Store},
 };
 use tokio::{task::yield_now, time};
 
@@ -91,6 +91,17 @@ async fn a_delete_that_is_dropped_has_happened_once_or_not_at_all() {
         assert_eq!(changes(&store).await, expected, "dropped after {polls} polls");
     }
     assert!(finished, "the last round is not cut short");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_operations_that_are_dropped_have_all_happened_or_none() {
+    for polls in 0..POLLS {
+        let (store, _control) = start();
+        let put = |name| Op::Put(Put::new(key(name), b"value", None, Condition::default()));
+        poll_then_drop(store.run(vec![put("a"), put("b"), put("k")]), polls).await;
+        let expected = if polls == 0 { (0, false) } else { (3, true) };
+        assert_eq!(changes(&store).await, expected, "dropped after {polls} polls");
+    }
 }
 
 #[tokio::test(start_paused = true)]

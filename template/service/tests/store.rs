@@ -7,7 +7,7 @@ use std::{pin::pin, time::Duration};
 use domain::{Change, Condition, Event, EventKind, Key, Mismatch, Revision, Revisions};
 use service::{
     lifecycle::{self, Phase, PhaseControl, Supervisor},
-    store::{Options, Store, StoreError, Written},
+    store::{Done, Op, Options, Put, Store, StoreError, Written},
 };
 use tokio::{sync::broadcast, time};
 
@@ -75,6 +75,31 @@ async fn a_condition_that_does_not_hold_is_told_and_nothing_happens() {
     assert_eq!(refused, Err(StoreError::Mismatch(Mismatch::IfMatch)));
     assert_eq!(store.get(&key("k")).await, Ok(None));
     assert!(events.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_that_are_handed_over_at_once_are_done_in_order() {
+    let Running { store, control: _control, .. } = start(Options::default());
+    let mut events = store.subscribe();
+    let absent = || Condition { if_none_match: Some(Revisions::Any), ..Condition::default() };
+    let done = store
+        .run(vec![
+            Op::Put(Put::new(key("k"), b"one", Some(SECOND), absent())),
+            Op::Put(Put::new(key("k"), b"two", None, absent())),
+            Op::Get(key("k")),
+            Op::List("k".to_owned(), 10),
+            Op::Delete(key("k"), Condition::default()),
+            Op::Get(key("k")),
+        ])
+        .await
+        .unwrap();
+    assert_eq!(done[0], Done::Put(Ok(Written { created: true, revision: 1 })));
+    assert_eq!(done[1], Done::Put(Err(Mismatch::IfNoneMatch)));
+    assert!(matches!(&done[2], Done::Got(Some(found)) if &*found.value == b"one"));
+    assert!(matches!(&done[3], Done::Listed(page) if page.keys.len() == 1));
+    assert_eq!(done[4..], [Done::Deleted(Ok(Some(2))), Done::Got(None)]);
+    assert_eq!(next(&mut events).await, (EventKind::Put, "k".into(), 1));
+    assert_eq!(next(&mut events).await, (EventKind::Delete, "k".into(), 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,12 @@ mod actor;
 pub use actor::{Options, Store};
 //{% endfilter %}
 
+mod keys;
+
+pub use keys::{Done, Op, Put};
+
+use keys::Keys;
+
 use domain::{Change, Event, Key, Mismatch, Revision};
 use tokio::sync::broadcast::error::RecvError;
 

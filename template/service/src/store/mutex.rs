@@ -3,18 +3,18 @@
 //! The least that works: every operation is short and pure. A task of its own removes what expires.
 
 use std::{
+    future::pending,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use domain::{Change, Condition, Event, Found, Key, Page, Revision};
 use tokio::{
     sync::{Notify, broadcast},
     time,
 };
 
-use super::{StoreError, Written};
+use super::{Done, Keys, Op, Put, StoreError, Written};
 use crate::lifecycle::{Phases, Supervisor};
 
 /// How a store is set up.
@@ -43,7 +43,9 @@ pub struct Store(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    store: Mutex<domain::Store>,
+    /// The keys, for one caller at a time.
+    keys: Mutex<Keys>,
+    /// The same that the keys tell of changes: to subscribe needs no turn at them.
     events: broadcast::Sender<Event>,
     /// Wakes the task that removes what expires: the soonest deadline has changed.
     deadline_moved: Notify,
@@ -57,11 +59,9 @@ impl Store {
     /// When an option is zero.
     #[must_use]
     pub fn start(options: Options, supervisor: &Supervisor, phases: Phases) -> Self {
-        let shared = Arc::new(Shared {
-            store: Mutex::default(),
-            events: broadcast::Sender::new(options.events),
-            deadline_moved: Notify::new(),
-        });
+        let events = broadcast::Sender::new(options.events);
+        let keys = Mutex::new(Keys::new(events.clone()));
+        let shared = Arc::new(Shared { keys, events, deadline_moved: Notify::new() });
         supervisor.spawn("store expiry", expire(Arc::clone(&shared), phases));
         Self(shared)
     }
@@ -80,7 +80,7 @@ impl Store {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn get(&self, key: &Key) -> Result<Option<Found>, StoreError> {
-        Ok(self.0.lock()?.get(now(), key))
+        Ok(self.0.lock()?.get(key))
     }
 
     /// Stores a copy of `value`: a slice of a connection's read buffer would keep the whole buffer alive.
@@ -97,11 +97,8 @@ impl Store {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<Written, StoreError> {
-        let value = Bytes::copy_from_slice(value);
-        self.0.change(|store| {
-            let put = store.put(now(), key, value, ttl, &condition)?;
-            Ok((Written { created: put.created, revision: put.revision }, put.events))
-        })
+        let put = Put::new(key, value, ttl, condition);
+        Ok(self.0.change(|keys| keys.put(put))??)
     }
 
     /// Deletes a key, and gives the revision of that; `None` when the key is not there.
@@ -112,10 +109,7 @@ impl Store {
     /// # Cancel safety
     /// As [`Store::put`].
     pub async fn delete(&self, key: &Key, condition: Condition) -> Result<Option<Revision>, StoreError> {
-        self.0.change(|store| {
-            let event = store.delete(now(), key, &condition)?;
-            Ok((event.as_ref().map(|event| event.revision), event))
-        })
+        Ok(self.0.change(|keys| keys.delete(key, &condition))??)
     }
 
     /// The first `limit` keys that begin with `prefix`, in key order.
@@ -126,7 +120,7 @@ impl Store {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn list(&self, prefix: String, limit: usize) -> Result<Page, StoreError> {
-        Ok(self.0.lock()?.list(now(), &prefix, limit))
+        Ok(self.0.lock()?.list(&prefix, limit))
     }
 
     /// What became of a key since `after`, at this moment. [`Store::changed`] waits for it.
@@ -137,35 +131,37 @@ impl Store {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn changed_since(&self, key: &Key, after: Revision) -> Result<Change, StoreError> {
-        Ok(self.0.lock()?.changed_since(now(), key, after))
+        Ok(self.0.lock()?.changed_since(key, after))
+    }
+
+    /// Does many operations at once, in order and with nothing of anyone else's between them. Others wait meanwhile, so
+    /// it is up to the caller to keep the number within bounds.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// As [`Store::put`], for all of them together.
+    pub async fn run(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+        self.0.change(|keys| keys.run(ops))
     }
 }
 
 impl Shared {
     /// Takes the lock. A panic under it has left something half done: nobody may see that.
-    fn lock(&self) -> Result<MutexGuard<'_, domain::Store>, StoreError> {
-        self.store.lock().map_err(|_| {
+    fn lock(&self) -> Result<MutexGuard<'_, Keys>, StoreError> {
+        self.keys.lock().map_err(|_| {
             self.deadline_moved.notify_one(); // the expiry task ends, and with it the service
             StoreError::Stopped
         })
     }
 
-    /// Changes the store and tells of it. The lock is held until the events are out, or they could overtake each other.
-    fn change<T, E>(
-        &self,
-        change: impl FnOnce(&mut domain::Store) -> Result<(T, E), StoreError>,
-    ) -> Result<T, StoreError>
-    where
-        E: IntoIterator<Item = Event>,
-    {
-        let mut store = self.lock()?;
-        let before = store.next_deadline();
-        let (result, events) = change(&mut store)?;
-        for event in events {
-            // An error says that nobody watches.
-            drop(self.events.send(event));
-        }
-        if store.next_deadline() != before {
+    /// Changes the keys. They tell of it before the lock is given back, or events could overtake each other.
+    fn change<T>(&self, change: impl FnOnce(&mut Keys) -> T) -> Result<T, StoreError> {
+        let mut keys = self.lock()?;
+        let before = keys.next_deadline();
+        let result = change(&mut keys);
+        if keys.next_deadline() != before {
             self.deadline_moved.notify_one();
         }
         Ok(result)
@@ -177,13 +173,13 @@ impl Shared {
 async fn expire(shared: Arc<Shared>, phases: Phases) {
     let mut stopped = std::pin::pin!(phases.stopped());
     loop {
-        let Ok(deadline) = shared.lock().map(|store| store.next_deadline()) else {
+        let Ok(deadline) = shared.lock().map(|keys| keys.next_deadline()) else {
             return;
         };
         tokio::select! {
             () = shared.deadline_moved.notified() => {}
-            () = time::sleep_until(deadline.unwrap_or_else(now).into()), if deadline.is_some() => {
-                if shared.change(|store| Ok(((), store.expire(now())))).is_err() {
+            () = reached(deadline) => {
+                if shared.change(Keys::expire).is_err() {
                     return;
                 }
             }
@@ -192,9 +188,12 @@ async fn expire(shared: Arc<Shared>, phases: Phases) {
     }
 }
 
-/// tokio's clock, which tests can stop and turn.
-fn now() -> Instant {
-    time::Instant::now().into_std()
+/// Resolves at `deadline`; never, if there is none.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +212,7 @@ mod tests {
         let key = Key::try_from("k").unwrap();
 
         let shared = Arc::clone(&store.0);
-        let panicking = thread::spawn(move || shared.change::<(), Vec<Event>>(|_| panic!("a bug, half-way through")));
+        let panicking = thread::spawn(move || shared.change::<()>(|_| panic!("a bug, half-way through")));
         assert!(panicking.join().is_err());
         assert_eq!(store.get(&key).await, Err(StoreError::Stopped));
         assert_eq!(supervisor.failed().await, "store expiry");

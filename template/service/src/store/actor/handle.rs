@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use domain::{Change, Condition, Event, Found, Key, Page, Revision};
 use tokio::sync::{
     broadcast,
@@ -10,10 +9,10 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{Message, Put, Reply, task::Task};
+use super::{Message, Reply, task::Task};
 use crate::{
     lifecycle::{Phases, Supervisor},
-    store::{StoreError, Written},
+    store::{Done, Op, Put, StoreError, Written},
 };
 
 /// How long a caller stands before a full inbox. The task empties a thousand places in about a millisecond: an inbox
@@ -99,7 +98,7 @@ impl Store {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<Written, StoreError> {
-        let put = Put { key, value: Bytes::copy_from_slice(value), ttl, condition };
+        let put = Put::new(key, value, ttl, condition);
         Ok(self.ask(|reply| Message::Put { put, reply }).await??)
     }
 
@@ -134,6 +133,19 @@ impl Store {
     /// It changes nothing.
     pub async fn changed_since(&self, key: &Key, after: Revision) -> Result<Change, StoreError> {
         self.ask(|reply| Message::ChangedSince { key: key.clone(), after, reply }).await
+    }
+
+    /// Does many operations at once, in order and with nothing of anyone else's between them. They cost one place in the
+    /// inbox, one wake-up and one answer together: for a caller who has them all at hand, as a pipelining client does.
+    /// Others wait meanwhile, so it is up to the caller to keep the number within bounds.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`], and then none of them is done, and [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// As [`Store::put`], for all of them together.
+    pub async fn run(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+        self.ask(|reply| Message::Run { ops, reply }).await
     }
 
     async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, StoreError> {

@@ -8,13 +8,10 @@ mod task;
 
 pub use handle::{Options, Store};
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use domain::{Change, Condition, Found, Key, Mismatch, Page, Revision};
 use tokio::sync::oneshot;
 
-use super::Written;
+use super::{Done, Op, Put, Written};
 
 /// Where the answer to a message goes. The caller may have gone away: an answer nobody waits for is no error.
 type Reply<T> = oneshot::Sender<T>;
@@ -26,12 +23,5 @@ enum Message {
     Delete { key: Key, condition: Condition, reply: Reply<Result<Option<Revision>, Mismatch>> },
     List { prefix: String, limit: usize, reply: Reply<Page> },
     ChangedSince { key: Key, after: Revision, reply: Reply<Change> },
-}
-
-/// A put on its way to the task.
-struct Put {
-    key: Key,
-    value: Bytes,
-    ttl: Option<Duration>,
-    condition: Condition,
+    Run { ops: Vec<Op>, reply: Reply<Vec<Done>> },
 }

@@ -1,9 +1,6 @@
 //! The owner's side of the actor: the loop that takes one message at a time.
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, time::Duration};
 
 use domain::Event;
 use tokio::{
@@ -11,18 +8,15 @@ use tokio::{
     time,
 };
 
-use super::{Message, Put, Reply};
-use crate::{lifecycle::Phases, store::Written};
+use super::{Message, Reply};
+use crate::{lifecycle::Phases, store::Keys};
 
-/// The task's state. Nobody else can reach it.
-pub(super) struct Task {
-    store: domain::Store,
-    events: broadcast::Sender<Event>,
-}
+/// The task and all it has. Nobody else can reach it.
+pub(super) struct Task(Keys);
 
 impl Task {
     pub(super) fn new(events: broadcast::Sender<Event>) -> Self {
-        Self { store: domain::Store::default(), events }
+        Self(Keys::new(events))
     }
 
     /// Serves until the service has stopped or the last handle is gone. What the inbox has taken by then is still done.
@@ -38,10 +32,10 @@ impl Task {
                     Some(message) => self.handle(message),
                     None => return,
                 },
-                () = &mut alarm, if armed.is_some() => self.expire(),
+                () = &mut alarm, if armed.is_some() => self.0.expire(),
                 () = &mut stopped => break,
             }
-            let deadline = self.store.next_deadline();
+            let deadline = self.0.next_deadline();
             if let Some(deadline) = deadline
                 && armed != Some(deadline)
             {
@@ -57,51 +51,16 @@ impl Task {
     }
 
     fn handle(&mut self, message: Message) {
-        let now = now();
+        let keys = &mut self.0;
         match message {
-            Message::Get { key, reply } => answer(reply, self.store.get(now, &key)),
-            Message::Put { put: Put { key, value, ttl, condition }, reply } => {
-                let done = self.store.put(now, key, value, ttl, &condition);
-                answer(
-                    reply,
-                    done.map(|put| {
-                        self.publish(put.events);
-                        Written { created: put.created, revision: put.revision }
-                    }),
-                );
-            }
-            Message::Delete { key, condition, reply } => {
-                let done = self.store.delete(now, &key, &condition);
-                answer(
-                    reply,
-                    done.map(|event| {
-                        let revision = event.as_ref().map(|event| event.revision);
-                        self.publish(event);
-                        revision
-                    }),
-                );
-            }
-            Message::List { prefix, limit, reply } => answer(reply, self.store.list(now, &prefix, limit)),
-            Message::ChangedSince { key, after, reply } => answer(reply, self.store.changed_since(now, &key, after)),
+            Message::Get { key, reply } => answer(reply, keys.get(&key)),
+            Message::Put { put, reply } => answer(reply, keys.put(put)),
+            Message::Delete { key, condition, reply } => answer(reply, keys.delete(&key, &condition)),
+            Message::List { prefix, limit, reply } => answer(reply, keys.list(&prefix, limit)),
+            Message::ChangedSince { key, after, reply } => answer(reply, keys.changed_since(&key, after)),
+            Message::Run { ops, reply } => answer(reply, keys.run(ops)),
         }
     }
-
-    fn expire(&mut self) {
-        let events = self.store.expire(now());
-        self.publish(events);
-    }
-
-    fn publish(&self, events: impl IntoIterator<Item = Event>) {
-        for event in events {
-            // An error says that nobody watches.
-            drop(self.events.send(event));
-        }
-    }
-}
-
-/// tokio's clock, which tests can stop and turn.
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
 
 fn answer<T>(reply: Reply<T>, answer: T) {
@@ -115,12 +74,15 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::lifecycle::{self, Phase};
+    use crate::{
+        lifecycle::{self, Phase},
+        store::{Put, Written},
+    };
 
     fn put(name: &str) -> (Message, oneshot::Receiver<Result<Written, domain::Mismatch>>) {
         let key = Key::try_from(name).unwrap();
         let (reply, answer) = oneshot::channel();
-        let put = Put { key, value: "value".into(), ttl: None, condition: Condition::default() };
+        let put = Put::new(key, b"value", None, Condition::default());
         (Message::Put { put, reply }, answer)
     }
 

@@ -1,0 +1,128 @@
+//! The domain's store and those who watch it: a change is told of before there can be another.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::{Change, Condition, Event, Found, Key, Mismatch, Page, Revision};
+use tokio::{sync::broadcast, time};
+
+use super::Written;
+
+/// One operation of many that are handed over at once, to [`Store::run`](super::Store::run).
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// What is the value of a key?
+    Get(Key),
+    /// Store a value.
+    Put(Put),
+    /// Delete a key, if the condition holds.
+    Delete(Key, Condition),
+    /// The first so many keys that begin with a prefix.
+    List(String, usize),
+}
+
+/// What an [`Op`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// Of [`Op::Get`].
+    Got(Option<Found>),
+    /// Of [`Op::Put`].
+    Put(Result<Written, Mismatch>),
+    /// Of [`Op::Delete`]: the revision of the deletion, `None` when the key was not there.
+    Deleted(Result<Option<Revision>, Mismatch>),
+    /// Of [`Op::List`].
+    Listed(Page),
+}
+
+/// A value to be stored.
+#[derive(Debug, Clone)]
+pub struct Put {
+    key: Key,
+    value: Bytes,
+    ttl: Option<Duration>,
+    condition: Condition,
+}
+
+impl Put {
+    /// Stores a copy of `value`: a slice of a connection's read buffer would keep the whole buffer alive.
+    #[must_use]
+    pub fn new(key: Key, value: &[u8], ttl: Option<Duration>, condition: Condition) -> Self {
+        Self { key, value: Bytes::copy_from_slice(value), ttl, condition }
+    }
+}
+
+/// The keys, in one hand. Whoever has it may change them; nobody else can look meanwhile.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Decides what happens.
+    store: domain::Store,
+    /// Tells of it.
+    events: broadcast::Sender<Event>,
+}
+
+impl Keys {
+    /// No keys yet. `events` is told of whatever will happen.
+    pub(super) fn new(events: broadcast::Sender<Event>) -> Self {
+        Self { store: domain::Store::default(), events }
+    }
+
+    /// Does one operation after the other.
+    pub(super) fn run(&mut self, ops: Vec<Op>) -> Vec<Done> {
+        let one = |op| match op {
+            Op::Get(key) => Done::Got(self.get(&key)),
+            Op::Put(put) => Done::Put(self.put(put)),
+            Op::Delete(key, condition) => Done::Deleted(self.delete(&key, &condition)),
+            Op::List(prefix, limit) => Done::Listed(self.list(&prefix, limit)),
+        };
+        ops.into_iter().map(one).collect()
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Found> {
+        self.store.get(now(), key)
+    }
+
+    pub(super) fn put(&mut self, put: Put) -> Result<Written, Mismatch> {
+        let Put { key, value, ttl, condition } = put;
+        let put = self.store.put(now(), key, value, ttl, &condition)?;
+        self.publish(put.events);
+        Ok(Written { created: put.created, revision: put.revision })
+    }
+
+    pub(super) fn delete(&mut self, key: &Key, condition: &Condition) -> Result<Option<Revision>, Mismatch> {
+        let event = self.store.delete(now(), key, condition)?;
+        let revision = event.as_ref().map(|event| event.revision);
+        self.publish(event);
+        Ok(revision)
+    }
+
+    pub(super) fn list(&self, prefix: &str, limit: usize) -> Page {
+        self.store.list(now(), prefix, limit)
+    }
+
+    pub(super) fn changed_since(&self, key: &Key, after: Revision) -> Change {
+        self.store.changed_since(now(), key, after)
+    }
+
+    /// Removes what is due; the rest of it when [`Keys::next_deadline`] is in the past.
+    pub(super) fn expire(&mut self) {
+        let events = self.store.expire(now());
+        self.publish(events);
+    }
+
+    /// When [`Keys::expire`] should be called next; `None` as long as no key has a deadline.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.store.next_deadline()
+    }
+
+    fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            // An error says that nobody watches.
+            drop(self.events.send(event));
+        }
+    }
+}
+
+/// tokio's clock, which tests can stop and turn.
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
