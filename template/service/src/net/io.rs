@@ -1,8 +1,7 @@
-//! A connection's bytes: counted on their way, and at the end read until the client has taken notice.
+//! A connection's bytes, counted on their way.
 
 use std::{
     io::{self, IoSlice},
-    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc,
@@ -15,19 +14,14 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, Sleep, sleep, sleep_until},
+    time::sleep,
 };
 
+use super::linger::Linger;
 use crate::lifecycle::Work;
 
 /// What an HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// After our FIN, a client that sends nothing for this long has nothing more to send.
-const LINGER_QUIET: Duration = Duration::from_millis(500);
-
-/// After our FIN, a client that goes on sending for this long does not read.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// What happens on one connection; its bytes, its requests and its task all report here.
 #[derive(Debug, Default)]
@@ -143,13 +137,13 @@ pub(super) struct Io {
     traffic: Arc<Traffic>,
     /// How much of the HTTP/2 preface has come, as long as that is all that has come.
     preface: Option<usize>,
-    /// Once our FIN is sent: until when the client may go on sending, and until when it may be silent.
-    linger: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// How it is closed.
+    linger: Linger,
 }
 
 impl Io {
     pub(super) fn new(stream: TcpStream, traffic: Arc<Traffic>) -> Self {
-        Self { stream, traffic, preface: Some(0), linger: None }
+        Self { stream, traffic, preface: Some(0), linger: Linger::default() }
     }
 
     fn received(&mut self, bytes: &[u8]) {
@@ -208,31 +202,11 @@ impl AsyncWrite for Io {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Sends our FIN, then reads what the client still sends until it has closed too. A socket closed with unread bytes
-    /// answers with RST, and that may destroy the response on its way: a client that is still sending a body would
-    /// never learn why it was refused.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.linger.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            let now = Instant::now();
-            this.linger = Some((now + LINGER, Box::pin(sleep_until(now + LINGER_QUIET))));
-        }
-        let Some((end, silence)) = &mut this.linger else { return Poll::Ready(Ok(())) };
-        loop {
-            if silence.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            let mut space = [MaybeUninit::uninit(); 8 * 1024];
-            let mut buffer = ReadBuf::uninit(&mut space);
-            match ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {
-                    silence.as_mut().reset((Instant::now() + LINGER_QUIET).min(*end))
-                }
-                // The client has closed too, one way or the other.
-                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
-            }
+        while ready!(this.linger.poll(&mut this.stream, cx)) {
             this.traffic.transfers.fetch_add(1, Ordering::Relaxed);
         }
+        Poll::Ready(Ok(()))
     }
 }

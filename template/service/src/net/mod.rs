@@ -6,6 +6,7 @@
 
 mod connection;
 mod io;
+pub mod linger;
 
 pub use connection::{Http, OpenEnded};
 
