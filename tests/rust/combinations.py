@@ -7,7 +7,7 @@ answers change one file, the decision record, and are tested where the record is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,6 +87,7 @@ def _stack(evaluator: Evaluator) -> list[Asked]:
     return _evaluate(evaluator, {}).missing
 
 
+@cache
 def _every_capability(evaluator: Evaluator) -> set[str]:
     return {
         value

@@ -8,18 +8,26 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from hashlib import sha256
+from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomlkit
 import yaml
 
 from tests.rust.combinations import NAME, ODD_NAMES, Combination, every, named, pairwise
-from tests.rust.conftest import Project, Render
+from tests.rust.conftest import Render
+from tests.rust.rendering import Rendered, Rendering
+from tests.trees import read_tree
 
 EVERY = every()
+
+
+@pytest.fixture(scope="session")
+def rendering(template: Path) -> Rendering:
+    return Rendering(template)
 
 
 @pytest.fixture(
@@ -27,182 +35,214 @@ EVERY = every()
     params=[*EVERY, *map(named, ODD_NAMES)],
     ids=lambda combination: combination.name,
 )
-def project(request: pytest.FixtureRequest, render: Render) -> Project:
-    return render(request.param)
+def project(request: pytest.FixtureRequest, rendering: Rendering) -> Rendered:
+    return rendering(request.param)
 
 
-def texts(project: Project, *suffixes: str) -> Iterator[tuple[str, str]]:
-    """The project's text files (those with one of `suffixes`, when given), by their paths."""
-    for path in sorted(project.path.rglob("*")):
-        if path.is_file() and (not suffixes or path.suffix in suffixes):
-            yield path.relative_to(project.path).as_posix(), path.read_text("utf-8")
+def texts(project: Rendered, *suffixes: str) -> Iterator[tuple[str, str]]:
+    """The project's files (those with one of `suffixes`, when given), by their paths."""
+    for name, text in project.files.items():
+        if not suffixes or Path(name).suffix in suffixes:
+            yield name, text
 
 
-def found(project: Project, pattern: str, *suffixes: str) -> list[str]:
+def found(project: Rendered, pattern: str, *suffixes: str) -> list[str]:
     """`path:line: text` wherever a line matches."""
     return [
-        f"{name}:{number}: {line}"
+        f"{name}:{line}"
         for name, text in texts(project, *suffixes)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if re.search(pattern, line)
+        for line in lines(text, pattern)
     ]
 
 
+# Most files are the same in many combinations: what depends on the text alone is looked at once.
+
+
+@cache
+def lines(text: str, pattern: str) -> list[str]:
+    """`line: text` wherever a line of `text` matches."""
+    if not re.search(pattern, text, re.MULTILINE):
+        return []
+    numbered = enumerate(text.splitlines(), start=1)
+    return [f"{number}: {line}" for number, line in numbered if re.search(pattern, line)]
+
+
+@cache
+def toml(text: str) -> dict[str, Any]:
+    return tomlkit.parse(text).unwrap()
+
+
+@cache
+def parses(suffix: str, text: str) -> bool:
+    """Whether `text` is what its suffix says; an error says where it is not."""
+    if suffix in {".toml", ".lock"}:
+        return bool(toml(text))
+    if suffix in {".yml", ".yaml"}:
+        return bool(list(yaml.safe_load_all(text)))
+    return json.loads(text) is not None
+
+
+@cache
+def stray(text: str) -> str:
+    """What is stray about the blanks of `text`, if anything."""
+    if re.search(r"\n\n\n", text):
+        return "two blank lines together"
+    if re.search(r"\A\s|[ \t]+$", text, re.MULTILINE):
+        return "stray space"
+    return "" if re.search(r"\S\n\Z", text) else "ends without, or with more than, a newline"
+
+
+def manifest(project: Rendered, crate: str = "") -> dict[str, Any]:
+    return toml(project.files[f"{crate}/Cargo.toml".lstrip("/")])
+
+
 @pytest.fixture(scope="session")
-def rustfmt_says(cargo: str) -> Callable[[Path, str, str], str]:
-    """What `rustfmt --check` has against a source; the same one is looked at once."""
+def rustfmt_says(
+    cargo: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str, str], str]:
+    """What `rustfmt --check` has against a source, by the text of its settings and the edition."""
     rustfmt = shutil.which("rustfmt")
     if not rustfmt:
         assert os.environ.get("CI") != "true", "rustfmt is not there, and CI=true"
         pytest.skip("rustfmt is not there: whether what is rendered is formatted is not checked")
-    known: dict[tuple[str, str], str] = {}
 
-    def says(settings: Path, edition: str, source: str) -> str:
-        rules = settings.read_text("utf-8") if settings.exists() else ""
-        key = (rules + edition, sha256(source.encode()).hexdigest())
-        if key not in known:
-            done = subprocess.run(
-                [rustfmt, "--check", f"--edition={edition}", f"--config-path={settings.parent}"],
-                input=source,
-                capture_output=True,
-                text=True,
-            )
-            # Reading stdin, rustfmt prints the difference and exits with 0 all the same.
-            known[key] = done.stdout + (done.stderr if done.returncode else "")
-        return known[key]
+    @cache
+    def home(rules: str) -> Path:
+        path = tmp_path_factory.mktemp("rustfmt")
+        (path / "rustfmt.toml").write_text(rules, "utf-8")
+        return path
+
+    @cache
+    def says(rules: str, edition: str, source: str) -> str:
+        done = subprocess.run(
+            [rustfmt, "--check", f"--edition={edition}", f"--config-path={home(rules)}"],
+            input=source,
+            capture_output=True,
+            text=True,
+        )
+        # Reading stdin, rustfmt prints the difference and exits with 0 all the same.
+        return done.stdout + (done.stderr if done.returncode else "")
 
     return says
 
 
-def test_the_answers_are_recorded(project: Project) -> None:
-    recorded = yaml.safe_load((project.path / ".copier-answers.yml").read_text("utf-8"))
-    del recorded["_src_path"]
-    assert recorded == project.combination.answers
-
-
 def test_every_rust_file_is_formatted(
-    project: Project, rustfmt_says: Callable[[Path, str, str], str]
+    project: Rendered, rustfmt_says: Callable[[str, str, str], str]
 ) -> None:
-    manifest = tomlkit.parse((project.path / "Cargo.toml").read_text("utf-8")).unwrap()
-    edition = manifest["workspace"]["package"]["edition"]
+    edition = manifest(project)["workspace"]["package"]["edition"]
+    rules = project.files["rustfmt.toml"]
     for name, text in texts(project, ".rs"):
-        assert not rustfmt_says(project.path / "rustfmt.toml", edition, text), name
+        assert not rustfmt_says(rules, edition, text), name
 
 
-def test_no_directive_of_the_template_is_left(project: Project) -> None:
+def test_no_directive_of_the_template_is_left(project: Rendered) -> None:
     assert not found(project, r"\{%|%\}|\{=|=\}|#%|//\{")
 
 
-def test_no_placeholder_for_the_name_is_left(project: Project) -> None:
+def test_no_placeholder_for_the_name_is_left(project: Rendered) -> None:
     assert not found(project, r"(?i)my[-_]service")
 
 
-def test_nothing_is_left_for_the_reader_to_do(project: Project) -> None:
+def test_nothing_is_left_for_the_reader_to_do(project: Rendered) -> None:
     assert not found(project, r"\b(TODO|FIXME|XXX|todo!|unimplemented!|dbg!)")
 
 
-def test_no_file_has_stray_blank_lines_or_trailing_space(project: Project) -> None:
+def test_no_file_has_stray_blank_lines_or_trailing_space(project: Rendered) -> None:
     for name, text in texts(project):
-        assert not re.search(r"\n\n\n", text), f"{name}: two blank lines together"
-        assert not re.search(r"\A\s|[ \t]+$", text, re.MULTILINE), f"{name}: stray space"
-        assert re.search(r"\S\n\Z", text), f"{name}: ends without, or with more than, a newline"
+        assert not stray(text), name
 
 
-def test_no_file_is_empty(project: Project) -> None:
+def test_no_file_is_empty(project: Rendered) -> None:
     assert not [name for name, text in texts(project) if not text.strip()]
 
 
-def test_every_toml_yaml_and_json_file_parses(project: Project) -> None:
-    for name, text in texts(project, ".toml", ".lock"):
-        assert tomlkit.parse(text), name
-    for name, text in texts(project, ".yml", ".yaml"):
-        assert list(yaml.safe_load_all(text)), name
-    for name, text in texts(project, ".json"):
-        assert json.loads(text), name
+def test_every_toml_yaml_and_json_file_parses(project: Rendered) -> None:
+    for name, text in texts(project, ".toml", ".lock", ".yml", ".yaml", ".json"):
+        assert parses(Path(name).suffix, text), name
 
 
-def test_the_binary_has_the_name_of_the_project_and_the_crates_have_not(project: Project) -> None:
-    manifest = tomlkit.parse((project.path / "service" / "Cargo.toml").read_text("utf-8"))
-    data = manifest.unwrap()
+def test_the_binary_has_the_name_of_the_project_and_the_crates_have_not(project: Rendered) -> None:
+    data = manifest(project, "service")
     assert [binary["name"] for binary in data["bin"]] == [
         project.combination.answers["project_name"]
     ]
     assert data["package"]["name"] == "service"
 
 
-def left_out(project: Project) -> set[str]:
+def left_out(project: Rendered) -> set[str]:
     """The modules that must not be there: those of capabilities left out, or of their opposite."""
     opposite = set() if "actor" in project.combination.without else {"mutex"}
     return {*project.combination.without, *opposite}
 
 
-def test_no_file_of_a_left_out_capability_is_there(project: Project) -> None:
-    for path in project.path.rglob("*"):
-        parts = {part.split(".")[0] for part in path.relative_to(project.path).parts}
-        assert not parts & left_out(project), path
+def test_no_file_of_a_left_out_capability_is_there(project: Rendered) -> None:
+    for name in project.files:
+        parts = {part.split(".")[0] for part in Path(name).parts}
+        assert not parts & left_out(project), name
 
 
-def test_no_code_mentions_a_module_of_a_left_out_capability(project: Project) -> None:
+def test_no_code_mentions_a_module_of_a_left_out_capability(project: Rendered) -> None:
     for module in left_out(project):
         pattern = rf"\bmod {module}\b|\b(crate|self|super|service|store)::{module}\b"
         assert not found(project, pattern, ".rs"), module
 
 
-def test_no_test_asks_for_a_listener_that_is_not_there(project: Project) -> None:
+def test_no_test_asks_for_a_listener_that_is_not_there(project: Rendered) -> None:
     for capability in project.combination.without:
         assert not found(project, rf"""\((service, )?"{capability}"\)""", ".rs"), capability
 
 
-def test_every_module_file_is_part_of_its_crate(project: Project) -> None:
-    for source in project.path.glob("*/src/**/*.rs"):
-        if source.name in {"lib.rs", "main.rs"}:
+def test_every_module_file_is_part_of_its_crate(project: Rendered) -> None:
+    for name in project.files:
+        source = Path(name)
+        if not source.match("*/src/**/*.rs") or source.name in {"lib.rs", "main.rs"}:
             continue
         module = source.parent.name if source.name == "mod.rs" else source.stem
         folder = source.parent.parent if source.name == "mod.rs" else source.parent
         parents = [folder / "mod.rs", folder / "lib.rs", folder.with_suffix(".rs")]
-        declared = "".join(parent.read_text("utf-8") for parent in parents if parent.is_file())
-        assert re.search(rf"\bmod {module};", declared), source
+        declared = "".join(project.files.get(parent.as_posix(), "") for parent in parents)
+        assert re.search(rf"\bmod {module};", declared), name
 
 
-def manifests(project: Project) -> Iterator[tuple[Path, dict[str, object]]]:
-    for path in sorted(project.path.glob("*/Cargo.toml")):
-        yield path.parent, tomlkit.parse(path.read_text("utf-8")).unwrap()
+def members(project: Rendered) -> list[str]:
+    """The directories of the workspace's crates."""
+    return [name.partition("/")[0] for name in project.files if name.endswith("/Cargo.toml")]
 
 
-def test_every_dependency_is_named_by_some_code(project: Project) -> None:
-    for crate, manifest in manifests(project):
-        code = "".join(path.read_text("utf-8") for path in crate.rglob("*.rs"))
-        for kind in ("dependencies", "dev-dependencies"):
-            dependencies = manifest.get(kind, {})
-            assert isinstance(dependencies, dict)
-            for name in dependencies:
-                assert re.search(rf"\b{name.replace('-', '_')}\b", code), f"{crate.name}: {name}"
-
-
-def test_every_dependency_of_the_workspace_is_used_by_a_member(project: Project) -> None:
-    root = tomlkit.parse((project.path / "Cargo.toml").read_text("utf-8")).unwrap()
-    used: set[str] = set()
-    for _, manifest in manifests(project):
+def test_every_dependency_is_named_by_some_code(project: Rendered) -> None:
+    for crate in members(project):
+        code = "".join(text for name, text in texts(project, ".rs") if name.startswith(f"{crate}/"))
         for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
-            dependencies = manifest.get(kind, {})
-            assert isinstance(dependencies, dict)
-            used |= dependencies.keys()
-    assert set(root["workspace"]["dependencies"]) <= used
+            for name in manifest(project, crate).get(kind, {}):
+                assert re.search(rf"\b{name.replace('-', '_')}\b", code), f"{crate}: {name}"
+
+
+def test_every_dependency_of_the_workspace_is_used_by_a_member(project: Rendered) -> None:
+    used: set[str] = set()
+    for crate in members(project):
+        for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
+            used |= manifest(project, crate).get(kind, {}).keys()
+    assert set(manifest(project)["workspace"]["dependencies"]) <= used
 
 
 # The set of combinations itself
 
 
-def test_every_file_of_the_template_is_rendered_by_some_combination(
-    template: Path, render: Render
+def test_every_file_of_the_template_is_rendered_by_some_combination(rendering: Rendering) -> None:
+    assert {name for made in EVERY for name in rendering(made).files} == set(rendering.sources)
+
+
+@pytest.mark.parametrize("combination", pairwise(), ids=lambda combination: combination.name)
+def test_copier_renders_the_same_and_records_the_answers(
+    combination: Combination, render: Render, rendering: Rendering
 ) -> None:
-    rendered = {name for made in EVERY for name, _ in texts(render(made))}
-    files = {
-        path.relative_to(template / "template").as_posix()
-        for path in (template / "template").rglob("*")
-        if path.is_file() and "{=" not in path.name
-    }
-    assert rendered - {".copier-answers.yml"} == files
+    tree = read_tree(render(combination).path)
+    recorded = yaml.safe_load(tree.pop(".copier-answers.yml").content)
+    del recorded["_src_path"]
+    assert recorded == combination.answers
+    assert {name: entry.content.decode() for name, entry in tree.items()} == (
+        rendering(combination).files
+    )
 
 
 def values(combination: Combination) -> set[tuple[str, bool]]:
