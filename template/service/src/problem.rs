@@ -65,9 +65,8 @@ fn refuse(refusal: Refusal) -> Response {
     let hint = match refusal {
         Refusal::Overloaded => Some((header::RETRY_AFTER, "1")),
         Refusal::Encoded => Some((header::ACCEPT_ENCODING, "identity")),
-        // What is left of the body stands between this request and the next; HTTP/2 has no such header, nor the need.
-        Refusal::TooLarge(_) | Refusal::TooSlow(_) => Some((header::CONNECTION, "close")),
-        Refusal::TimedOut | Refusal::Panicked => None,
+        // Where the rest of a body stands between this request and the next, `net` says that the connection closes.
+        Refusal::TooLarge(_) | Refusal::TooSlow(_) | Refusal::TimedOut | Refusal::Panicked => None,
     };
     if let Some((name, value)) = hint {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

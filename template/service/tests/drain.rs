@@ -14,7 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Client, PATIENCE, PROGRAM, Service, outcome};
+use common::{
+    Client, PATIENCE, PROGRAM, Service,
+    http2::{DATA, GOAWAY, HEADERS, PING, WINDOW_UPDATE, connect, frame, get, next_frame},
+    outcome,
+};
 
 /// Every request by when it was begun, and whether it was answered.
 type Requests = Vec<(Instant, bool)>;
@@ -219,51 +223,12 @@ fn a_slow_reader_gets_its_answer_to_the_last_byte() {
     assert_eq!((code, outcome(&log)), (0, "drained"));
 }
 
-// Frames of HTTP/2, by hand: no client library is as slow, mute or rude as the ones that a service meets.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-
-/// A frame: its type, its flags, the stream that it belongs to.
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
-    [&[0, length[0], length[1], kind, flags, 0, 0, 0, stream], payload].concat()
-}
-
-/// HEADERS of a `GET` that is whole: `:method`, `:scheme`, `:path` and `:authority`, in HPACK.
-fn get(stream: u8, path: &str) -> Vec<u8> {
-    let length = u8::try_from(path.len()).unwrap();
-    frame(HEADERS, 5, stream, &[&[0x82, 0x86, 0x04, length], path.as_bytes(), b"\x41\x04test"].concat())
-}
-
-/// Speaks HTTP/2 with the service, which has said so too. Settings are as they go over the wire.
-fn connect_http2(service: &mut Service, settings: &[u8]) -> Client {
-    let mut client = service.connect("http");
-    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    client.send(frame(SETTINGS, 0, 0, settings));
-    assert_eq!(next_frame(&mut client).unwrap().0, SETTINGS);
-    client
-}
-
-/// The type and the payload of the next frame, until the connection is closed.
-fn next_frame(client: &mut Client) -> Option<(u8, Vec<u8>)> {
-    let mut head = [0; 9];
-    client.0.read_exact(&mut head).ok()?;
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    let mut payload = vec![0; length as usize];
-    client.0.read_exact(&mut payload).ok()?;
-    Some((head[3], payload))
-}
-
 #[test]
 fn a_slow_reader_of_http2_gets_its_answer_to_the_last_byte() {
     const SIZE: usize = 1_000_000;
     let mut service = Service::start(&[]);
     assert_eq!(service.connect("http").put("/v1/keys/k", &"x".repeat(SIZE)).status, 201);
-    let mut client = connect_http2(&mut service, &[]);
+    let mut client = connect(&mut service, &[]);
     client.send(get(1, "/v1/keys/k"));
     // The window of 64 KiB that a client has when it says nothing is used up.
     let mut got = 0;
@@ -294,7 +259,7 @@ fn a_slow_reader_of_http2_gets_its_answer_to_the_last_byte() {
 fn an_answer_that_http2_holds_back_is_unfinished_work() {
     let mut service = Service::start(&["--shutdown-grace", "2s"]);
     assert_eq!(service.connect("http").put("/v1/keys/k", &"x".repeat(100_000)).status, 201);
-    let mut client = connect_http2(&mut service, &[]);
+    let mut client = connect(&mut service, &[]);
     client.send(get(1, "/v1/keys/k"));
     while next_frame(&mut client).unwrap().0 != DATA {}
     service.signal("TERM");
@@ -307,7 +272,7 @@ fn an_answer_that_http2_holds_back_is_unfinished_work() {
 #[test]
 fn an_http2_client_is_told_to_go_away() {
     let mut service = Service::start(&[]);
-    let mut client = connect_http2(&mut service, &[]);
+    let mut client = connect(&mut service, &[]);
     service.signal("TERM");
     assert!(std::iter::from_fn(|| next_frame(&mut client)).any(|(kind, _)| kind == GOAWAY));
     // It does not answer the PING that goes with it, and holds nothing up by that.
@@ -371,7 +336,7 @@ fn no_client_of_the_admin_listener_holds_the_drain() {
 #[test]
 fn an_http2_client_that_only_pings_does_not_hold_the_drain() {
     let mut service = Service::start(&[]);
-    let client = connect_http2(&mut service, &[]);
+    let client = connect(&mut service, &[]);
     stop_while(service, client, &frame(PING, 0, 0, b"12345678"));
 }
 
@@ -383,7 +348,7 @@ fn a_stream_that_nobody_reads_does_not_hold_the_drain() {
     let mut head = [0; 12];
     events.0.read_exact(&mut head).unwrap();
     // A window of 0 bytes.
-    let mut events_of_http2 = connect_http2(&mut service, &[0, 4, 0, 0, 0, 0]);
+    let mut events_of_http2 = connect(&mut service, &[0, 4, 0, 0, 0, 0]);
     events_of_http2.send(get(1, "/v1/events"));
     while next_frame(&mut events_of_http2).unwrap().0 != HEADERS {}
     let mut client = service.connect("http");

@@ -1,130 +1,67 @@
-//! A connection's bytes, counted on their way.
+//! A connection's bytes: counted on their way, and those of HTTP/1.1 given to hyper one request at a time. What came in
+//! behind a request waits here until that is answered, so it is known whether an answer is the last.
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
+use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::sleep,
 };
 
-use super::linger::Linger;
-use crate::lifecycle::Work;
+use super::{framing::Framing, linger::Linger, traffic::Traffic};
 
-/// What an HTTP/2 connection begins with.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// What happens on one connection; its bytes, its requests and its task all report here.
-#[derive(Debug, Default)]
-pub(super) struct Traffic {
-    /// Reads and writes that moved something.
-    transfers: AtomicU64,
-    /// Whether bytes came in that belong to no request yet.
-    head_has_begun: AtomicBool,
-    /// Whether it began with the HTTP/2 preface.
-    is_http2: AtomicBool,
-    /// Request heads that were complete.
-    requests: AtomicU64,
-    /// Requests whose response has not been written to its last byte.
-    in_flight: AtomicUsize,
-    /// Those of them that the drain ends rather than waits for.
-    streams: AtomicUsize,
-}
-
-impl Traffic {
-    /// A request head is complete.
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.head_has_begun.store(false, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { traffic: Arc::clone(self), work: None, is_stream: false }
-    }
-
-    /// Request heads that have come so far.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// Whether nobody waits for a response.
-    pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether the client owes us a head: it has sent nothing yet, or part of one. An HTTP/2 connection owes nothing
-    /// after its preface; pings tell whether its client is alive.
-    pub(super) fn owes_head(&self) -> bool {
-        let begun = self.head_has_begun.load(Ordering::Relaxed);
-        self.is_idle() && !self.is_http2.load(Ordering::Relaxed) && (begun || self.requests() == 0)
-    }
-
-    /// Whether it began with the HTTP/2 preface.
-    pub(super) fn is_http2(&self) -> bool {
-        self.is_http2.load(Ordering::Relaxed)
-    }
-
-    /// Resolves when nothing has moved for the length of `calm` and the drain waits for no response; without a response
-    /// to wait for it is over after three times `calm`, whatever moves: bytes alone are no work.
-    ///
-    /// # Cancel safety
-    /// Dropping it loses nothing; the next call begins to wait anew.
-    pub(super) async fn quiet(&self, calm: Duration) {
-        let mut idle = 0;
-        while idle < 3 {
-            let before = self.transfers.load(Ordering::Relaxed);
-            sleep(calm).await;
-            if self.in_flight.load(Ordering::Relaxed) <= self.streams.load(Ordering::Relaxed) {
-                if self.transfers.load(Ordering::Relaxed) == before {
-                    return;
-                }
-                idle += 1;
-            }
-        }
-    }
-}
-
-/// A request in flight. The body of its response holds it, and so does every part of the body until it is written: one
-/// that hyper has taken may still wait for a slow reader, or for the flow control of HTTP/2.
+/// What has come in.
 #[derive(Debug)]
-pub(super) struct InFlight {
-    /// Of the request's connection.
-    traffic: Arc<Traffic>,
-    /// What ends with it, if it has a name.
-    work: Option<Arc<Work>>,
-    /// Whether its response is a stream of events.
-    is_stream: bool,
+pub(super) struct Inbox(Mutex<Received>);
+
+/// The content of [`Inbox`].
+#[derive(Debug)]
+struct Received {
+    /// Where the request that is being received ends.
+    framing: Framing,
+    /// What came in behind it.
+    behind: BytesMut,
+    /// Whether the client has closed its side.
+    has_ended: bool,
 }
 
-impl InFlight {
-    /// There is a response, and `work` ends with it.
-    pub(super) fn responds(&mut self, work: Option<Arc<Work>>) {
-        self.work = work;
-    }
+/// What is known of a request of HTTP/1.1 when its response is made.
+pub(super) struct Standing {
+    /// Whether it has come to its last byte.
+    pub(super) is_whole: bool,
+    /// Whether nothing has come behind it.
+    pub(super) is_last: bool,
+}
 
-    /// There is a response that has no end of its own: the drain ends it, so it is no work that could be unfinished.
-    pub(super) fn streams(&mut self) {
-        self.is_stream = true;
-        self.traffic.streams.fetch_add(1, Ordering::Relaxed);
+impl Default for Inbox {
+    fn default() -> Self {
+        Self(Mutex::new(Received { framing: Framing::new(), behind: BytesMut::new(), has_ended: false }))
     }
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            // What came in meanwhile were bodies.
-            self.traffic.head_has_begun.store(false, Ordering::Relaxed);
-        }
-        if self.is_stream {
-            self.traffic.streams.fetch_sub(1, Ordering::Relaxed);
-        }
+impl Inbox {
+    /// A head of HTTP/1.1 was understood: a body of this length follows, or one in chunks.
+    pub(super) fn begin(&self, length: Option<u64>) {
+        self.lock().framing.begin(length);
+    }
+
+    /// How the request stands that was begun last.
+    pub(super) fn standing(&self) -> Standing {
+        let received = self.lock();
+        let mut framing = received.framing.clone();
+        let taken = framing.take(&received.behind);
+        Standing { is_whole: framing.is_whole(), is_last: taken == received.behind.len() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Received> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,45 +72,88 @@ pub(super) struct Io {
     stream: TcpStream,
     /// Where it reports.
     traffic: Arc<Traffic>,
-    /// How much of the HTTP/2 preface has come, as long as that is all that has come.
-    preface: Option<usize>,
     /// How it is closed.
     linger: Linger,
 }
 
 impl Io {
     pub(super) fn new(stream: TcpStream, traffic: Arc<Traffic>) -> Self {
-        Self { stream, traffic, preface: Some(0), linger: Linger::default() }
-    }
-
-    fn received(&mut self, bytes: &[u8]) {
-        self.traffic.transfers.fetch_add(1, Ordering::Relaxed);
-        self.traffic.head_has_begun.store(true, Ordering::Relaxed);
-        if let Some(seen) = self.preface {
-            let expected = &PREFACE[seen..];
-            let compared = bytes.len().min(expected.len());
-            self.preface = (bytes[..compared] == expected[..compared]).then_some(seen + compared);
-            if self.preface == Some(PREFACE.len()) {
-                self.traffic.is_http2.store(true, Ordering::Relaxed);
-                self.preface = None;
-            }
-        }
+        Self { stream, traffic, linger: Linger::default() }
     }
 
     fn sent(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(1..)) = result {
-            self.traffic.transfers.fetch_add(1, Ordering::Relaxed);
+            self.traffic.has_moved();
         }
         result
     }
 }
 
+impl Received {
+    /// While a request of HTTP/1.1 is answered, a look at what comes behind it, and whether its client is still there;
+    /// nothing of that is for hyper yet.
+    fn look_ahead(&mut self, stream: &mut TcpStream, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.behind.is_empty() && !self.has_ended && !traffic.is_closed_to_new() {
+            let mut space = [MaybeUninit::uninit(); 4 * 1024];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+            self.behind.extend_from_slice(buffer.filled());
+            self.has_ended = buffer.filled().is_empty();
+            if self.has_ended {
+                traffic.is_half_closed();
+            } else {
+                traffic.has_moved();
+            }
+        }
+        // Nobody else will wake hyper for that.
+        traffic.holds_back();
+        Poll::Pending
+    }
+}
+
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.received(&buffer.filled()[before..]);
+        let Self { stream, traffic, .. } = &mut *self;
+        if traffic.is_http2() {
+            // Nothing but its frames is of interest any more.
+            let before = buffer.filled().len();
+            ready!(Pin::new(stream).poll_read(cx, buffer))?;
+            let mut received = traffic.inbox.lock();
+            received.framing.take(&buffer.filled()[before..]);
+            traffic.has_moved();
+            traffic.owes(received.framing.owed());
+            return Poll::Ready(Ok(()));
+        }
+        let mut received = traffic.inbox.lock();
+        if received.framing.is_whole() {
+            if !traffic.is_idle() {
+                return received.look_ahead(stream, traffic, cx);
+            }
+            received.framing.next();
+        }
+        if received.behind.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(stream).poll_read(cx, buffer))?;
+            traffic.has_moved();
+            let taken = received.framing.take(&buffer.filled()[before..]);
+            if !traffic.is_closed_to_new() {
+                received.behind.extend_from_slice(&buffer.filled()[before + taken..]);
+            }
+            buffer.set_filled(before + taken);
+        } else {
+            let Received { framing, behind, .. } = &mut *received;
+            let count = behind.len().min(buffer.remaining());
+            let taken = framing.take(&behind[..count]);
+            buffer.put_slice(&behind[..taken]);
+            behind.advance(taken);
+            if behind.is_empty() {
+                // An idle connection keeps no memory for it.
+                *behind = BytesMut::new();
+            }
+        }
+        traffic.owes(received.framing.owed());
+        if received.framing.is_http2() {
+            traffic.becomes_http2();
         }
         Poll::Ready(Ok(()))
     }
@@ -205,7 +185,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while ready!(this.linger.poll(&mut this.stream, cx)) {
-            this.traffic.transfers.fetch_add(1, Ordering::Relaxed);
+            this.traffic.has_moved();
         }
         Poll::Ready(Ok(()))
     }

@@ -4,9 +4,13 @@
 //! waits for ever on an open stream (axum 0.8); so the loop is ours, and [`Http`] stands on hyper-util's connection
 //! builder.
 
+mod answer;
+mod clock;
 mod connection;
+mod framing;
 mod io;
 pub mod linger;
+mod traffic;
 
 pub use connection::{Http, OpenEnded};
 

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![expect(clippy::expect_used, reason = "in a test, what is not as expected should end it")]
 
+pub mod http2;
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},

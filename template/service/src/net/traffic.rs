@@ -1,0 +1,259 @@
+//! What happens on one HTTP connection: its bytes, its requests and its task report here, and the deadlines are taken from
+//! it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::io::Inbox;
+use crate::lifecycle::Work;
+
+/// What happens on one connection.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    /// What has come in.
+    pub(super) inbox: Inbox,
+    /// Reads and writes that moved something.
+    transfers: AtomicU64,
+    /// Request heads that were complete.
+    requests: AtomicU64,
+    /// Requests whose response has not been written to its last byte.
+    in_flight: AtomicUsize,
+    /// Those of them that the drain ends rather than waits for.
+    streams: AtomicUsize,
+    /// Responses, and parts of them, that wait for their client to read.
+    unread: AtomicUsize,
+    /// Parts of responses that went out.
+    progress: AtomicU64,
+    /// What the client owes, as [`Owed`] has it.
+    owed: AtomicU64,
+    /// Whether it began with the HTTP/2 preface.
+    is_http2: AtomicBool,
+    /// Whether the body of the request that is being answered comes in chunks that nobody has read to their end.
+    has_unread_chunks: AtomicBool,
+    /// Whether a response with an end is on its way to an HTTP/1.1 client.
+    is_answering: AtomicBool,
+    /// Whether bytes, or the end of them, are held back from hyper, which waits for them.
+    is_holding: AtomicBool,
+    /// Whether the connection should end with what has come in so far.
+    is_closed_to_new: AtomicBool,
+}
+
+/// What a client has to send within a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// Nothing.
+    Nothing,
+    /// It has closed its side while it waits for an answer. It may be content with that, or be gone.
+    SignOfLife,
+    /// The head or frame of this number.
+    Head(u64),
+}
+
+const NOTHING: u64 = u64::MAX;
+const SIGN_OF_LIFE: u64 = u64::MAX - 1;
+
+impl Traffic {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inbox: Inbox::default(),
+            transfers: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
+            progress: AtomicU64::new(0),
+            // The first head, from the start.
+            owed: AtomicU64::new(0),
+            is_http2: AtomicBool::new(false),
+            has_unread_chunks: AtomicBool::new(false),
+            is_answering: AtomicBool::new(false),
+            is_holding: AtomicBool::new(false),
+            is_closed_to_new: AtomicBool::new(false),
+        })
+    }
+
+    /// A request head is complete; a body of this length follows, or one of unknown length.
+    pub(super) fn begin(self: &Arc<Self>, length: Option<u64>) -> InFlight {
+        if !self.is_http2() {
+            self.inbox.begin(length);
+            self.is_answering.store(false, Relaxed);
+            self.has_unread_chunks.store(length.is_none(), Relaxed);
+        }
+        self.requests.fetch_add(1, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight { traffic: Arc::clone(self), work: None, is_stream: false }
+    }
+
+    /// A body in chunks has been read to its end.
+    pub(super) fn chunks_are_read(&self) {
+        self.has_unread_chunks.store(false, Relaxed);
+    }
+
+    /// Whether the connection of HTTP/1.1 ends with the response to the request that was begun last: it does when the
+    /// request's body stands between that and the next, and if `is_ending`, when nothing has come behind it.
+    pub(super) fn is_last(&self, is_ending: bool) -> bool {
+        let standing = self.inbox.standing();
+        let is_in_the_way = !standing.is_whole || self.has_unread_chunks.load(Relaxed);
+        is_in_the_way || ((is_ending || self.is_closed_to_new()) && standing.is_last)
+    }
+
+    /// Something was read or written.
+    pub(super) fn has_moved(&self) {
+        self.transfers.fetch_add(1, Relaxed);
+    }
+
+    /// It began with the HTTP/2 preface.
+    pub(super) fn becomes_http2(&self) {
+        self.is_http2.store(true, Relaxed);
+    }
+
+    /// Whether it began with the HTTP/2 preface.
+    pub(super) fn is_http2(&self) -> bool {
+        self.is_http2.load(Relaxed)
+    }
+
+    /// The client owes the head or frame of this number, or none.
+    pub(super) fn owes(&self, head: Option<u64>) {
+        self.owed.store(head.unwrap_or(NOTHING), Relaxed);
+    }
+
+    /// The client has closed its side, of an HTTP/1.1 connection with a request in flight.
+    pub(super) fn is_half_closed(&self) {
+        if !self.is_answering.load(Relaxed) {
+            self.owed.store(SIGN_OF_LIFE, Relaxed);
+        }
+    }
+
+    /// What the client owes.
+    pub(super) fn owed(&self) -> Owed {
+        match self.owed.load(Relaxed) {
+            NOTHING => Owed::Nothing,
+            SIGN_OF_LIFE => Owed::SignOfLife,
+            number => Owed::Head(number),
+        }
+    }
+
+    /// Request heads that have come so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Whether nobody waits for a response.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0
+    }
+
+    /// How much has gone out, if there is something that waits to be read by the client.
+    pub(super) fn unread(&self) -> Option<u64> {
+        (self.unread.load(Relaxed) > 0).then(|| self.progress.load(Relaxed))
+    }
+
+    /// Something is held back from hyper, which will not ask for it again by itself.
+    pub(super) fn holds_back(&self) {
+        self.is_holding.store(true, Relaxed);
+    }
+
+    /// Whether hyper should ask again, because the request is answered that something was held back for.
+    pub(super) fn gives_free(&self) -> bool {
+        self.is_holding.load(Relaxed) && self.is_idle() && self.is_holding.swap(false, Relaxed)
+    }
+
+    /// From now on, no more is taken in than belongs to what has begun, and answers say that they are the last.
+    pub(super) fn close_to_new(&self) {
+        self.is_closed_to_new.store(true, Relaxed);
+    }
+
+    /// Whether no more is taken in than belongs to what has begun.
+    pub(super) fn is_closed_to_new(&self) -> bool {
+        self.is_closed_to_new.load(Relaxed)
+    }
+
+    /// Resolves when nothing has moved for the length of `calm` and the drain waits for no response; without a response
+    /// to wait for it is over after three times `calm`, whatever moves: bytes alone are no work. What comes later than
+    /// the first `calm` is not waited for.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing; the next call begins to wait anew.
+    pub(super) async fn quiet(&self, calm: Duration) {
+        let mut idle = 0;
+        while idle < 3 {
+            let before = self.transfers.load(Relaxed);
+            sleep(calm).await;
+            self.close_to_new();
+            if self.in_flight.load(Relaxed) <= self.streams.load(Relaxed) {
+                if self.transfers.load(Relaxed) == before {
+                    return;
+                }
+                idle += 1;
+            }
+        }
+    }
+}
+
+/// A request in flight. The body of its response holds it, and so does every part of the body until it is written: one
+/// that hyper has taken may still wait for a slow reader, or for the flow control of HTTP/2.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    /// Of the request's connection.
+    traffic: Arc<Traffic>,
+    /// What ends with it, if it has a name.
+    work: Option<Arc<Work>>,
+    /// Whether its response is a stream of events.
+    is_stream: bool,
+}
+
+impl InFlight {
+    /// There is a response, and `work` ends with it.
+    pub(super) fn responds(&mut self, work: Option<Arc<Work>>) {
+        self.work = work;
+        self.traffic.is_answering.store(true, Relaxed);
+        if self.traffic.owed() == Owed::SignOfLife {
+            self.traffic.owes(None);
+        }
+    }
+
+    /// There is a response that has no end of its own: the drain ends it, so it is no work that could be unfinished.
+    pub(super) fn streams(&mut self) {
+        self.is_stream = true;
+        self.traffic.streams.fetch_add(1, Relaxed);
+    }
+
+    /// Something waits for the client to read, until the guard is dropped.
+    pub(super) fn unread(self: &Arc<Self>) -> Unread {
+        self.traffic.unread.fetch_add(1, Relaxed);
+        Unread(Arc::clone(self))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.traffic.in_flight.fetch_sub(1, Relaxed);
+        if self.is_stream {
+            self.traffic.streams.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// Something that waits for the client to read.
+#[derive(Debug)]
+pub(super) struct Unread(Arc<InFlight>);
+
+impl Unread {
+    /// Some of it has gone out.
+    pub(super) fn advances(&self) {
+        self.0.traffic.progress.fetch_add(1, Relaxed);
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.0.traffic.unread.fetch_sub(1, Relaxed);
+    }
+}
