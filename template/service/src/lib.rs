@@ -20,7 +20,7 @@ use lifecycle::{Outcome, Phase, Phases, Signals, Supervisor, Times};
 use limits::Limits;
 use net::{Http, Listener};
 use store::Store;
-use telemetry::LogFilter;
+use telemetry::Telemetry;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum StartError {
 ///
 /// # Cancel safety
 /// Dropping it stops nothing: tasks go on until the runtime ends.
-pub async fn run(settings: Settings, log_filter: LogFilter) -> Result<Outcome, StartError> {
+pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, StartError> {
     let mut signals = Signals::install()?;
     let (control, phases) = lifecycle::channel();
     let supervisor = Supervisor::new(phases.clone());
@@ -61,7 +61,7 @@ pub async fn run(settings: Settings, log_filter: LogFilter) -> Result<Outcome, S
     let store = Store::start(options, &supervisor, phases.clone());
 
     let limits = Limits::new(&settings, &supervisor);
-    let admin = admin::router(phases.clone(), log_filter, limits.bodies());
+    let admin = admin::router(phases.clone(), telemetry.log_filter(), limits.bodies());
     supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
     //{% if http %}
     let app = limits.around(problem::INTERFACE, http::router(store.clone(), phases.clone()));

@@ -18,13 +18,13 @@ fn main() -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(u8::try_from(error.exit_code())?));
         }
     };
-    let (log_filter, log) = telemetry::start(&settings.log_filter, settings.log_format)?;
+    let telemetry = telemetry::start(&settings)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(settings.worker_threads.get())
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    let outcome = match runtime.block_on(service::run(settings, log_filter)) {
+    let outcome = match runtime.block_on(service::run(settings, &telemetry)) {
         Ok(outcome) => outcome,
         Err(error) => {
             tracing::error!(target: "service", error = format!("{:#}", anyhow::Error::new(error)), "failed to start");
@@ -33,8 +33,6 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     // What still runs is dropped here, so that nothing is logged after the last line.
     runtime.shutdown_timeout(STUCK);
-    log.flush();
-    tracing::info!(target: telemetry::ALWAYS, outcome = outcome.as_str(), "stopped");
-    log.flush();
+    telemetry.end(outcome.as_str());
     Ok(outcome.into())
 }

@@ -1,9 +1,9 @@
-//! Logs: what is written, in which form, and how it gets out without ever blocking the service.
+//! The way of log lines to stdout: bounded, and never in the way of the service.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -11,18 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::ValueEnum;
-use tracing_subscriber::{
-    EnvFilter, Registry,
-    filter::ParseError,
-    fmt::{self, MakeWriter},
-    layer::SubscriberExt,
-    reload,
-    util::{SubscriberInitExt, TryInitError},
-};
-
-/// The target of what operators must never miss: what listens, what was cut off, how it ended. No filter hides it.
-pub const ALWAYS: &str = "service::always";
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that wait for a slow reader before more are dropped.
 const LINES: usize = 4096;
@@ -33,102 +22,13 @@ const FLUSH: Duration = Duration::from_millis(500);
 /// How often lost lines are reported while more are lost.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How an event is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one object a line, fields at the top level.
-    Json,
-}
-
-/// Reads and replaces the log filter of the running service.
-#[derive(Clone, Debug)]
-pub struct LogFilter {
-    /// Where it acts.
-    handle: reload::Handle<EnvFilter, Registry>,
-    /// As it was written: the filter itself would come out in another order.
-    text: Arc<Mutex<String>>,
-}
-
-impl LogFilter {
-    /// The filter in use.
-    #[must_use]
-    pub fn current(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Replaces the filter, for every event from now on.
-    ///
-    /// # Errors
-    /// Why the text is not a filter.
-    pub fn replace(&self, text: &str) -> Result<(), String> {
-        let filter = parse_filter(text)?;
-        let mut current = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        self.handle.reload(filter).map_err(|error| error.to_string())?;
-        text.trim().clone_into(&mut current);
-        Ok(())
-    }
-}
-
-/// Reads a filter in the syntax of [`EnvFilter`]; whatever it says, [`ALWAYS`] is logged.
-///
-/// # Errors
-/// Why the text is not a filter.
-pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
-    if text.trim().is_empty() {
-        return Err("a filter must not be empty; `off` logs as little as possible".to_owned());
-    }
-    let life = format!("{ALWAYS}=info").parse().map_err(|error: ParseError| error.to_string())?;
-    Ok(EnvFilter::try_new(text.trim()).map_err(|error| error.to_string())?.add_directive(life))
-}
-
-/// Why nothing can be logged.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The thread that writes.
-    #[error("can't start the thread that writes the log")]
-    Thread(#[from] io::Error),
-    /// The filter.
-    #[error("the log filter is not one: {0}")]
-    Filter(String),
-    /// Somebody else.
-    #[error("events are sent elsewhere already")]
-    Taken(#[from] TryInitError),
-}
-
-/// Sends events to stdout from now on, and panics with them.
-///
-/// # Errors
-/// When the writing thread can't be started, when the filter is not one, or events are sent elsewhere already.
-pub fn start(filter_text: &str, format: Option<LogFormat>) -> Result<(LogFilter, Flush), StartError> {
-    let (writer, flush) = Lines::start()?;
-    let (filter, handle) = reload::Layer::new(parse_filter(filter_text).map_err(StartError::Filter)?);
-    // Colours would be escape codes; `Line` escapes those, wherever they come from.
-    let layer = fmt::layer().with_ansi(false).with_writer(writer);
-    let registry = tracing_subscriber::registry().with(filter);
-    match format.unwrap_or(if io::stdout().is_terminal() { LogFormat::Text } else { LogFormat::Json }) {
-        LogFormat::Text => registry.with(layer).try_init()?,
-        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()?,
-    }
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        let payload = panic.payload();
-        let reason = payload.downcast_ref::<&str>().copied();
-        let reason = reason.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        tracing::error!(place, reason, "panic");
-    }));
-    let text = Arc::new(Mutex::new(filter_text.trim().to_owned()));
-    Ok((LogFilter { handle, text }, flush))
-}
-
 /// Waits for the reader of the log where nothing may be lost: before the last line, and after it.
 #[derive(Debug)]
-pub struct Flush(SyncSender<Message>);
+pub(super) struct Flush(SyncSender<Message>);
 
 impl Flush {
     /// Waits until everything logged so far is written, or its reader has had its chance.
-    pub fn flush(&self) {
+    pub(super) fn flush(&self) {
         let deadline = Instant::now() + FLUSH;
         let (written, is_written) = sync_channel(1);
         let mut message = Message::Mark(written);
@@ -157,7 +57,7 @@ enum Message {
 /// Takes lines from any thread and never blocks it: a pipe that nobody reads would otherwise stop the service with the
 /// first line that does not fit into it.
 #[derive(Clone)]
-struct Lines {
+pub(super) struct Lines {
     /// The way to the writing thread.
     queue: SyncSender<Message>,
     /// Lines that found no place in the queue and have not been reported.
@@ -167,7 +67,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn start() -> io::Result<(Self, Flush)> {
+    pub(super) fn start() -> io::Result<(Self, Flush)> {
         let (queue, messages) = sync_channel(LINES);
         let lost = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&lost);
@@ -219,7 +119,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 /// One event on its way to the writing thread.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     /// Where it goes when it is complete.
     to: &'a Lines,
     /// What has been written of it.
