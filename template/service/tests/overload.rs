@@ -143,13 +143,25 @@ fn above_the_connection_cap_clients_wait_unaccepted() {
 }
 
 #[test]
-fn it_survives_having_no_descriptor_left() {
-    let mut service = Service::run(Command::new("sh").args(["-c", "ulimit -n 30; exec \"$0\"", PROGRAM]));
+fn when_descriptors_are_short_clients_wait_and_operators_do_not() {
+    let mut service = Service::run(Command::new("sh").args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]));
+    assert!(service.logged(|line| line["listener"] == "http" && line["available"].is_u64())["level"] == "WARN");
     let address = service.address("http");
     let crowd: Vec<_> = (0..60).map(|_| TcpStream::connect(&address).unwrap()).collect();
-    service.logged(|line| line["message"] == "can't accept");
-    drop(crowd);
-    assert_eq!(Client::to(&address).get("/v1/keys/k").status, 404);
+    let mut waiting = Client::to(&address);
+    waiting.send("GET /v1/keys/k HTTP/1.1\r\nhost: test\r\n\r\n");
+    let operators: Vec<_> = (0..4)
+        .map(|_| {
+            let mut operator = service.connect("admin");
+            assert_eq!(operator.get("/readyz").status, 200);
+            operator
+        })
+        .collect();
+    drop((crowd, operators));
+    assert_eq!(waiting.response().status, 404);
+    service.signal("TERM");
+    let (_, log) = service.ended();
+    assert!(log.iter().all(|line| line["message"] != "can't accept; clients wait"), "{log:?}");
 }
 
 #[test]

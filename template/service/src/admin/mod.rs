@@ -23,6 +23,8 @@ pub fn router(phases: Phases, log_filter: LogFilter, bodies: Bodies) -> Router {
         .route("/livez", get(live))
         .route("/readyz", get(ready).with_state(phases))
         .route("/log-filter", get(current_filter).put(replace_filter).with_state(log_filter))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state((bodies, problem::INTERFACE), bounded))
 }
 

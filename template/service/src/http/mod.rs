@@ -19,7 +19,7 @@ mod params;
 
 use axum::{
     Router,
-    http::{HeaderName, Method, StatusCode, Uri, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -27,7 +27,7 @@ use domain::Revision;
 
 use crate::{
     lifecycle::Phases,
-    problem::Problem,
+    problem::{self, Problem},
     store::{Store, StoreError},
 };
 
@@ -44,18 +44,9 @@ pub fn router(store: Store, phases: Phases) -> Router {
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/{key}", get(keys::get).put(keys::put).delete(keys::delete))
         .route("/v1/events", get(events::stream))
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(App { store, phases })
-}
-
-async fn no_such_route(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
-}
-
-/// axum adds `Allow`.
-async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
 }
 
 fn bad_request(detail: impl Into<String>) -> Problem {

@@ -10,19 +10,21 @@ mod connection;
 mod framing;
 mod io;
 pub mod linger;
+mod places;
 mod traffic;
 
 pub use connection::{Http, OpenEnded};
 
-use std::{io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     select,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_util::task::TaskTracker;
+
+use places::Places;
 
 use crate::{
     config::{Address, Settings},
@@ -32,6 +34,9 @@ use crate::{
 
 /// How long to wait when the system has no descriptor or memory for another connection.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// How often it is said that it has none.
+const REPORT: Duration = Duration::from_secs(10);
 
 /// How many connections may wait in the kernel for their place; it may allow fewer (`net.core.somaxconn`).
 const QUEUE: u32 = 1024;
@@ -50,8 +55,8 @@ pub struct Listener {
     closes: Phase,
     /// Where the service stands.
     phases: Phases,
-    /// Places for connections: who finds none waits in the kernel's queue.
-    places: Arc<Semaphore>,
+    /// Places for connections.
+    places: Places,
 }
 
 /// How the bytes of a connection are understood.
@@ -98,7 +103,8 @@ pub struct BindError {
 }
 
 impl Listener {
-    /// Binds `address`. The listener closes with the phase `closes`.
+    /// Binds `address`. The listener closes with the phase `closes`; one that stays to the end, [`Phase::Stopped`], is for
+    /// operators, and has places apart from those that clients can take.
     ///
     /// # Errors
     /// When the name does not resolve, or the system does not give the address.
@@ -114,13 +120,11 @@ impl Listener {
     ) -> Result<Self, BindError> {
         let bound = listen(address.as_str()).await;
         let socket = bound.map_err(|source| BindError { name, address: address.as_str().to_owned(), source })?;
-        Ok(Self {
-            name,
-            socket,
-            closes,
-            phases: phases.clone(),
-            places: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
-        })
+        let places = match closes {
+            Phase::Stopped => Places::for_operators(),
+            _ => Places::for_clients(name, settings.max_connections.get() as usize),
+        };
+        Ok(Self { name, socket, closes, phases: phases.clone(), places })
     }
 
     /// Serves whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is
@@ -136,35 +140,33 @@ impl Listener {
             Err(error) => tracing::warn!(target: ALWAYS, listener = self.name, %error, "listening"),
         }
         let mut closing = pin!(phases.reached(self.closes));
-        let connect = |stream, place: Option<OwnedSemaphorePermit>| {
+        let connect = |stream, permits| {
             let (protocol, phases, tasks) = (protocol.clone(), self.phases.clone(), connections.clone());
+            let place = self.places.take(permits);
             let connection = protocol.serve(Connection { stream, tasks, phases, closes: self.closes });
             connections.spawn(async move {
                 connection.await;
                 drop(place);
             });
         };
+        let mut shortage = Shortage { listener: self.name, reported: None };
         loop {
             let next = async {
-                let place = Arc::clone(&self.places).acquire_owned().await.ok();
-                (self.socket.accept().await, place)
+                let permits = self.places.free().await;
+                (self.socket.accept().await, permits)
             };
-            let (accepted, place) = select! {
+            let (accepted, permits) = select! {
                 biased;
                 () = &mut closing => break,
                 next = next => next,
             };
             match accepted {
-                Ok((stream, _)) => connect(stream, place),
-                Err(error) => {
-                    if !is_of_one_connection(&error) {
-                        tracing::warn!(listener = self.name, %error, "can't accept");
-                        sleep(BREATH).await;
-                    }
-                }
+                Ok((stream, _)) => connect(stream, permits),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => shortage.passes(&error).await,
             }
         }
-        backlog(self.socket, |stream| connect(stream, None)).await;
+        backlog(self.socket, |stream| connect(stream, None), shortage).await;
         connections.close();
         select! {
             () = connections.wait() => {}
@@ -198,7 +200,7 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// have perhaps sent a request, so they are served beyond the cap: the queue is never much longer than [`QUEUE`].
 ///
 /// The socket is asked directly, because tokio only knows of connections that its driver has seen.
-async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send) {
+async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send, mut shortage: Shortage) {
     let Ok(socket) = socket.into_std() else { return };
     loop {
         let accepted = socket.accept().and_then(|(stream, _)| {
@@ -209,12 +211,28 @@ async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send) {
             Ok(stream) => connect(stream),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            Err(error) => {
-                // Connections that end in the drain give back what is missing.
-                tracing::warn!(%error, "can't accept what had connected");
-                sleep(BREATH).await;
-            }
+            // Connections that end in the drain give back what is missing.
+            Err(error) => shortage.passes(&error).await,
         }
+    }
+}
+
+/// The system has no descriptor or memory for another connection.
+struct Shortage {
+    /// Who wants it.
+    listener: &'static str,
+    /// When it was logged last.
+    reported: Option<Instant>,
+}
+
+impl Shortage {
+    /// Waits a moment. It is logged once in a while, however long it lasts.
+    async fn passes(&mut self, error: &std::io::Error) {
+        if self.reported.is_none_or(|reported| reported.elapsed() >= REPORT) {
+            tracing::warn!(listener = self.listener, %error, "can't accept; clients wait");
+            self.reported = Some(Instant::now());
+        }
+        sleep(BREATH).await;
     }
 }
 

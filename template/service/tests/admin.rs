@@ -1,0 +1,30 @@
+//! The admin listener: it answers whatever goes on elsewhere, and says what it does not know.
+
+mod common;
+
+use common::Service;
+
+#[test]
+fn what_it_does_not_know_is_a_problem() {
+    let mut service = Service::start(&[]);
+    let mut client = service.connect("admin");
+    let unknown = client.get("/nowhere");
+    let wrong = client.put("/livez", "");
+    assert_eq!((unknown.status, wrong.status), (404, 405));
+    assert_eq!(wrong.headers["allow"], "GET,HEAD");
+    for response in [unknown, wrong] {
+        assert_eq!(response.headers["content-type"], "application/problem+json");
+        let problem: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        assert_eq!(problem["status"], response.status);
+    }
+    assert_eq!(client.get("/livez").status, 200);
+}
+
+#[test]
+fn the_cap_for_clients_is_not_one_for_operators() {
+    let mut service = Service::start(&["--max-connections", "1"]);
+    let mut operators: Vec<_> = (0..20).map(|_| service.connect("admin")).collect();
+    for operator in &mut operators {
+        assert_eq!(operator.get("/readyz").status, 200);
+    }
+}
