@@ -2,16 +2,19 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     num::{NonZeroU32, NonZeroUsize},
-    str::FromStr,
     thread::available_parallelism,
     time::Duration,
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
+use clap::{
+    CommandFactory, FromArgMatches, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::{
+    address::Address,
     duration,
     telemetry::{self, LogFormat},
 };
@@ -87,24 +90,48 @@ pub struct Settings {
     pub log_format: Option<LogFormat>,
 }
 
+/// What `--help` ends with.
+const AFTER_HELP: &str = "\
+Signals:
+  SIGTERM, SIGINT  not ready at once; after --shutdown-delay no new connections, and work in flight is finished
+  a second one     ends the process at once
+
+Exit codes:
+  0         all work was finished
+  1         it could not start, or a task that it needs has failed
+  2         a setting is wrong; nothing was bound
+  3         --shutdown-grace ran out with work unfinished, which is named in the log
+  130, 143  a second signal: SIGINT, SIGTERM";
+
 impl Settings {
     /// Reads the settings of this process, which is called `name`.
     ///
     /// # Errors
     /// What to tell the user and how to exit: for a bad setting, and also for `--help`.
     pub fn load(name: &'static str) -> Result<Self, clap::Error> {
-        let mut command = Self::command().name(name);
-        let settings = Self::from_arg_matches(&command.try_get_matches_from_mut(std::env::args_os())?)?;
-        settings
-            .check(std::env::vars_os().map(|(variable, _)| variable))
-            .map_err(|detail| command.error(ErrorKind::ValueValidation, detail))?;
+        let mut command = Self::command().name(name).after_help(AFTER_HELP).mut_args(|argument| {
+            let heading = heading(argument.get_id().as_str());
+            // What is set may be secret, and help is pasted anywhere.
+            argument.help_heading(heading).hide_env_values(true)
+        });
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let settings = match matches.and_then(|matches| Self::from_arg_matches(&matches)) {
+            Ok(settings) => settings,
+            Err(error) if error.kind() == ErrorKind::InvalidUtf8 => {
+                return Err(command.error(ErrorKind::ValueValidation, not_unicode()));
+            }
+            Err(error) => return Err(discreet(error)),
+        };
+        let variables = std::env::vars_os().map(|(variable, _)| variable);
+        settings.check(variables).map_err(|detail| command.error(ErrorKind::ValueValidation, detail))?;
         Ok(settings)
     }
 
     /// What no single flag can check.
     fn check(&self, variables: impl IntoIterator<Item = OsString>) -> Result<(), String> {
-        if let Some(unknown) = unknown_variable(variables) {
-            return Err(format!("the environment variable {unknown} belongs to no setting"));
+        let unknown = unknown_variables(variables);
+        if !unknown.is_empty() {
+            return Err(format!("no setting has the environment variable {}", unknown.join(", nor ")));
         }
         if self.shutdown_delay > self.shutdown_grace {
             return Err(format!(
@@ -116,42 +143,64 @@ impl Settings {
     }
 }
 
-/// The first variable with our prefix that no setting has: most likely a typo, which must not go unnoticed.
-fn unknown_variable(variables: impl IntoIterator<Item = OsString>) -> Option<String> {
+/// Under which heading `--help` has a setting.
+fn heading(id: &str) -> Option<&'static str> {
+    match id {
+        _ if id.ends_with("_addr") => Some("Listeners"),
+        _ if id.starts_with("shutdown_") => Some("Shutdown"),
+        _ if id.starts_with("max_") || id.ends_with("_timeout") => Some("Limits"),
+        "mailbox" | "worker_threads" => Some("Limits"),
+        _ if id.starts_with("log_") => Some("Log"),
+        _ => None,
+    }
+}
+
+/// The error without the value, if the setting is secret: its field says so with `hide_env_values = true`.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let named = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(usage)) => usage.trim_start_matches('-').split(' ').next().map(str::to_owned),
+        _ => None,
+    };
     let command = Settings::command();
-    let known: BTreeSet<_> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
-    let ours = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-    let unknown = variables.into_iter().filter(ours).find(|name| !known.contains(name.as_os_str()));
-    unknown.map(|name| name.to_string_lossy().into_owned())
+    let mut arguments = command.get_arguments();
+    let argument = arguments.find(|argument| named.is_some() && argument.get_long() == named.as_deref());
+    if argument.is_some_and(clap::Arg::is_hide_env_values_set) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(secret)".to_owned()));
+    }
+    error
 }
 
-/// `HOST:PORT`; the host is an IP address (`[::1]` for IPv6) or a name, which is resolved when it is bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address(String);
-
-impl Address {
-    /// As it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// Which arguments and variables are no text.
+fn not_unicode() -> String {
+    let flags = std::env::args_os().filter(|argument| argument.to_str().is_none());
+    let flags = flags.map(|argument| argument.to_string_lossy().into_owned());
+    let variables = std::env::vars_os().filter(|(name, value)| is_ours(name) && value.to_str().is_none());
+    let variables = variables.map(|(name, _)| name.to_string_lossy().into_owned());
+    format!("not UTF-8: {}", flags.chain(variables).collect::<Vec<_>>().join(", "))
 }
 
-impl FromStr for Address {
-    type Err = &'static str;
+/// The variables with our prefix that no setting has, each with the nearest that one has: most likely they are typos,
+/// which must not go unnoticed.
+fn unknown_variables(variables: impl IntoIterator<Item = OsString>) -> Vec<String> {
+    let command = Settings::command();
+    let known: BTreeSet<_> = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()).collect();
+    let ours = variables.into_iter().filter(|name| is_ours(name)).map(|name| name.to_string_lossy().into_owned());
+    let unknown = ours.filter(|name| !known.contains(name.as_str()));
+    unknown
+        .map(|name| {
+            let nearest = known.iter().map(|known| (strsim::jaro(&name, known), known));
+            match nearest.max_by(|one, other| one.0.total_cmp(&other.0)) {
+                Some((likeness, nearest)) if likeness > 0.8 => format!("{name} (did you mean {nearest}?)"),
+                _ => name,
+            }
+        })
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "expected HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
-        if text.parse::<std::net::SocketAddr>().is_ok() {
-            return Ok(Self(text.to_owned()));
-        }
-        let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
-        let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-        let is_port = port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok();
-        // Only digits and dots, yet no IP address: a name server would be asked for nothing.
-        let is_broken_ip = host.chars().all(|c| c.is_ascii_digit() || c == '.');
-        if is_name && is_port && !is_broken_ip { Ok(Self(text.to_owned())) } else { Err(EXPECTED) }
-    }
+fn is_ours(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
 fn any_duration(text: &str) -> Result<Duration, String> {
@@ -203,18 +252,6 @@ mod tests {
             let Some(flag) = argument.get_long() else { continue };
             let expected = format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase());
             assert_eq!(argument.get_env(), Some(expected.as_ref()), "--{flag}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_ip_or_name_with_a_port() {
-        for good in ["127.0.0.1:0", "[::1]:8080", "localhost:80", "db-1.internal:65535", "0.0.0.0:1"] {
-            assert_eq!(good.parse::<Address>().as_ref().map(Address::as_str), Ok(good));
-        }
-        for bad in
-            ["", "8080", ":8080", "localhost", "localhost:", "localhost:65536", "::1:80:", "1.2.3:80", "a b:1", "a:+1"]
-        {
-            assert!(bad.parse::<Address>().is_err(), "{bad:?}");
         }
     }
 }

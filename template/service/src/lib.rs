@@ -1,5 +1,6 @@
 //! The service: what runs, what it is given, and in what order it stops.
 
+pub mod address;
 pub mod admin;
 pub mod config;
 pub mod duration;

@@ -4,7 +4,11 @@
 
 mod common;
 
-use std::process::{Command, Output};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    process::{Command, Output},
+};
 
 use common::{PROGRAM, Service};
 
@@ -44,9 +48,27 @@ fn a_bad_value_is_refused_and_its_setting_named() {
 }
 
 #[test]
-fn an_unknown_flag_or_variable_is_refused_by_name() {
+fn an_unknown_flag_is_refused_by_name() {
     assert!(refusal(&["--admin-adr", "127.0.0.1:0"], &[]).contains("--admin-adr"));
-    assert!(refusal(&[], &[("APP_ADMIN_ADR", "127.0.0.1:0")]).contains("APP_ADMIN_ADR"));
+}
+
+#[test]
+fn all_unknown_variables_are_refused_at_once_each_with_the_nearest_known() {
+    let said = refusal(&[], &[("APP_ADMIN_ADR", "127.0.0.1:0"), ("APP_SHUTDOWN_DELAYS", "1s"), ("APP_QQ", "")]);
+    for part in ["APP_ADMIN_ADR (did you mean APP_ADMIN_ADDR?)", "APP_SHUTDOWN_DELAY?", "nor APP_QQ,"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_text_is_refused_and_its_setting_named() {
+    let value = OsStr::from_bytes(b"\xff");
+    let output = Command::new(PROGRAM).env("APP_LOG_FILTER", value).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("APP_LOG_FILTER"), "{output:?}");
+    let output = Command::new(PROGRAM).arg(OsStr::from_bytes(b"--log-filter=\xff")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--log-filter"), "{output:?}");
 }
 
 #[test]
@@ -56,16 +78,20 @@ fn a_delay_above_the_grace_is_refused() {
 }
 
 #[test]
-fn help_names_every_variable() {
-    let output = run(&["--help"], &[]);
+fn help_names_every_variable_and_exit_code_and_shows_no_value() {
+    let output = run(&["--help"], &[("APP_LOG_FILTER", "service=trace")]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
     let flags: Vec<_> = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split(' ').next()).collect();
     assert!(flags.contains(&"log-filter"), "{help}");
     for flag in flags {
-        let variable = format!("[env: APP_{}=", flag.replace('-', "_").to_uppercase());
+        let variable = format!("[env: APP_{}]", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&variable), "{variable}");
     }
+    for code in ["0", "1", "2", "3", "130, 143"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))), "{code}");
+    }
+    assert!(!help.contains("service=trace"), "{help}");
 }
 
 #[test]

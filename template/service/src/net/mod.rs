@@ -27,7 +27,8 @@ use tokio_util::task::TaskTracker;
 use places::Places;
 
 use crate::{
-    config::{Address, Settings},
+    address::Address,
+    config::Settings,
     lifecycle::{Phase, Phases},
     telemetry::ALWAYS,
 };
