@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     Client, PATIENCE, Response, Service,
-    http2::{self, HEADERS, PING, PREFACE, SETTINGS, frame, next_frame},
+    http2::{self, DATA, HEADERS, PING, PREFACE, SETTINGS, frame, next_frame},
     outcome,
 };
 
@@ -196,4 +196,21 @@ fn a_refusal_says_close_when_the_rest_of_the_body_stands_in_the_way() {
     assert_eq!(client.get("/v1/keys/k").status, 404, "the connection lives on");
     client.send("PUT /nowhere HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n");
     assert!(client.response().says_close());
+}
+
+#[test]
+fn a_refusal_reaches_an_http2_client_that_goes_on_sending() {
+    const RST_STREAM: u8 = 3;
+    let mut service = Service::start(&[]);
+    let mut client = http2::connect(&mut service, &[]);
+    client.send(frame(HEADERS, 4, 1, b"\x02\x03PUT\x86\x04\x08/nowhere\x41\x04test"));
+    let mut ends = std::iter::from_fn(|| next_frame(&mut client)).map(|(kind, _)| kind);
+    assert!(ends.any(|kind| kind == HEADERS));
+    drop(ends);
+    client.send([frame(DATA, 0, 1, &[0; 10_000]), frame(PING, 0, 0, b"12345678")].concat());
+    let seen: Vec<_> =
+        std::iter::from_fn(|| next_frame(&mut client)).map(|(kind, _)| kind).take_while(|kind| *kind != PING).collect();
+    assert!(!seen.contains(&RST_STREAM), "some clients take that for the answer: {seen:?}");
+    client.send([frame(DATA, 1, 1, &[0; 10]), http2::get(3, "/nowhere")].concat());
+    assert!(std::iter::from_fn(|| next_frame(&mut client)).any(|(kind, _)| kind == HEADERS), "the connection lives on");
 }

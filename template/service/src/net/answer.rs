@@ -1,6 +1,7 @@
 //! A request's body and its response's, as the connection has to know of them: what is not read, and what is not sent.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -8,10 +9,15 @@ use std::{
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 
-use super::traffic::{InFlight, Traffic, Unread};
+use super::{
+    linger,
+    traffic::{InFlight, Traffic, Unread},
+};
 
 /// A response body that keeps its request in flight.
 pub(super) struct Counted {
@@ -79,31 +85,72 @@ impl http_body::Body for Counted {
     }
 }
 
-/// A request body in the chunks of HTTP/1.1, which says when it has been read to its end.
-pub(super) struct Chunked {
-    /// What is read.
-    pub(super) body: Incoming,
-    /// Where it says so.
-    pub(super) traffic: Arc<Traffic>,
+/// A request body, and what becomes of the rest that nobody reads.
+pub(super) struct Upload {
+    /// What is read, until its end or an error.
+    body: Option<Incoming>,
+    /// What becomes of the rest.
+    rest: Rest,
 }
 
-impl http_body::Body for Chunked {
+/// What becomes of the rest of a body.
+pub(super) enum Rest {
+    /// It ends the connection, which has to know: in the chunks of HTTP/1.1, hyper does not look for the end.
+    Tell(Arc<Traffic>),
+    /// It is thrown away by a task. For a while: dropped at once, h2 answers with RST_STREAM, and some clients take that
+    /// for an error even though they have the whole response (curl before 8.0).
+    Discard(TaskTracker),
+}
+
+impl Upload {
+    pub(super) fn new(body: Incoming, rest: Rest) -> Self {
+        Self { body: Some(body), rest }
+    }
+}
+
+impl http_body::Body for Upload {
     type Data = Bytes;
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() {
-            self.traffic.chunks_are_read();
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if !matches!(frame, Some(Ok(_))) {
+            self.body = None;
+            if let Rest::Tell(traffic) = &self.rest {
+                traffic.chunks_are_read();
+            }
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(body), Rest::Discard(tasks)) = (self.body.take(), &self.rest)
+            && !body.is_end_stream()
+        {
+            tasks.spawn(discard(body));
+        }
+    }
+}
+
+/// Reads what still comes, as long as a connection lingers.
+async fn discard(mut body: Incoming) {
+    let end = Instant::now() + linger::LONGEST;
+    loop {
+        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        match timeout_at(end.min(Instant::now() + linger::QUIET), frame).await {
+            Ok(Some(Ok(_))) if Instant::now() < end => {}
+            _ => return,
+        }
     }
 }

@@ -28,7 +28,7 @@ use tower::Service;
 
 use super::{
     Connection, Protocol,
-    answer::{Chunked, Counted},
+    answer::{Counted, Rest, Upload},
     clock::{Clock, Late},
     io::Io,
     traffic::Traffic,
@@ -86,9 +86,9 @@ impl Protocol for Http {
         }
         let traffic = Traffic::new();
         let stages = phases.clone();
-        let service = service_fn(|request| respond(self.app.clone(), stages.clone(), request, &traffic));
+        let service = service_fn(|request| respond(self.app.clone(), stages.clone(), request, &traffic, &tasks));
         let io = TokioIo::new(Io::new(stream, Arc::clone(&traffic)));
-        let protocol = protocol(tasks);
+        let protocol = protocol(tasks.clone());
         let mut connection = pin!(protocol.serve_connection(io, service));
 
         let mut clock = Clock::new(self.header_timeout);
@@ -186,14 +186,18 @@ fn respond(
     phases: Phases,
     request: Request<Incoming>,
     traffic: &Arc<Traffic>,
+    tasks: &TaskTracker,
 ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + use<> {
     let length = request.body().size_hint().exact();
     let mut in_flight = traffic.begin(length);
-    let traffic = (request.version() < Version::HTTP_2).then(|| Arc::clone(traffic));
-    let response = app.call(request.map(|body| match &traffic {
-        Some(traffic) if length.is_none() => Body::new(Chunked { body, traffic: Arc::clone(traffic) }),
-        _ => Body::new(body),
+    let is_http2 = request.version() >= Version::HTTP_2;
+    let response = app.call(request.map(|body| match length {
+        _ if body.is_end_stream() => Body::new(body),
+        _ if is_http2 => Body::new(Upload::new(body, Rest::Discard(tasks.clone()))),
+        None => Body::new(Upload::new(body, Rest::Tell(Arc::clone(traffic)))),
+        Some(_) => Body::new(body),
     }));
+    let traffic = (!is_http2).then(|| Arc::clone(traffic));
     async move {
         let mut response = response.await?;
         if traffic.is_some_and(|traffic| traffic.is_last(phases.current() >= Phase::Stopping)) {

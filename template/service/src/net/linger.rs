@@ -18,10 +18,10 @@ use tokio::{
 };
 
 /// After our FIN, a client that sends nothing for this long has nothing more to send.
-const QUIET: Duration = Duration::from_millis(500);
+pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 /// After our FIN, a client that goes on sending for this long does not read.
-const LONGEST: Duration = Duration::from_secs(5);
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// Closes a connection so that its client gets what was written last, even while it is still sending. It takes a moment
 /// for a client that stays silent without closing too, and a few seconds for one that goes on sending.
