@@ -52,8 +52,8 @@ rust: $(VENV)/.dev ## what is rendered, compiled, linted and tested
 demo: $(VENV)/.tool ## questions, service, drain and update, for watching
 	@$(BIN)/python demo/demo.py
 
-bench: $(VENV)/.dev ## ratios, measured in one run each
-	$(BIN)/python bench/run.py
+bench: $(VENV)/.dev ## speed and memory beside others, measured in turn; parts of it by ARGS="--quick http resp"
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: ## write requirements*.txt anew from pyproject.toml; needs uv
 	uv pip compile $(LOCK) --extra build pyproject.toml -o requirements.txt
