@@ -9,6 +9,9 @@ pub mod http;
 //{% endif %}
 pub mod lifecycle;
 pub mod limits;
+//{% if measured %}
+pub mod meters;
+//{% endif %}
 pub mod net;
 pub mod problem;
 pub mod store;
@@ -44,6 +47,9 @@ pub enum StartError {
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, StartError> {
     let mut signals = Signals::install()?;
     let (control, phases) = lifecycle::channel();
+    //{% if measured %}
+    meters::runtime(&tokio::runtime::Handle::current());
+    //{% endif %}
     let supervisor = Supervisor::new(phases.clone());
 
     let listeners = select! {
@@ -63,6 +69,9 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
 
     let limits = Limits::new(&settings, &supervisor);
     let admin = admin::router(phases.clone(), telemetry.log_filter(), limits.bodies());
+    //{% if metrics %}
+    let admin = admin.merge(admin::metrics::router(telemetry.metrics()));
+    //{% endif %}
     supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
     //{% if http %}
     let app = limits.around(problem::INTERFACE, http::router(store.clone(), phases.clone()));

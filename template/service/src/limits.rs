@@ -137,10 +137,16 @@ async fn named(
     let id = request_id(&request);
     let task = (interface.name)(&request);
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task);
+    //{% if measured %}
+    let meter = crate::meters::Request::begin(&task);
+    //{% endif %}
     let work = Arc::new(supervisor.begin(task));
     async move {
         let start = Instant::now();
         let mut response = next.run(request).await;
+        //{% if measured %}
+        meter.answered(&response);
+        //{% endif %}
         tracing::debug!(status = response.status().as_u16(), elapsed = ?start.elapsed(), "answered");
         response.headers_mut().insert(REQUEST_ID, id);
         // The connection takes it out, and drops it when the last byte of the response has left.

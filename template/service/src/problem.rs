@@ -63,7 +63,12 @@ pub async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
 
 fn name(request: &Request) -> Name {
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
-    format!("http {} {route}", request.method()).into()
+    // A method may be any word of the client's, too.
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "PUT" | "DELETE" | "POST" | "PATCH" | "OPTIONS") => known,
+        _ => "other",
+    };
+    format!("http {method} {route}").into()
 }
 
 fn refuse(refusal: Refusal) -> Response {

@@ -1,5 +1,9 @@
 //! What operators and orchestrators ask for, on a listener of its own that is never shed and closes last.
 
+//{% if metrics %}
+pub mod metrics;
+
+//{% endif %}
 use axum::{
     Json, Router,
     extract::State,

@@ -141,9 +141,15 @@ impl Listener {
             Err(error) => tracing::warn!(target: ALWAYS, listener = self.name, %error, "listening"),
         }
         let mut closing = pin!(phases.reached(self.closes));
+        //{% if measured %}
+        let meter = crate::meters::Connections::of(self.name);
+        //{% endif %}
         let connect = |stream, permits| {
             let (protocol, phases, tasks) = (protocol.clone(), self.phases.clone(), connections.clone());
             let place = self.places.take(permits);
+            //{% if measured %}
+            let place = (place, meter.accepted());
+            //{% endif %}
             let connection = protocol.serve(Connection { stream, tasks, phases, closes: self.closes });
             connections.spawn(async move {
                 connection.await;

@@ -223,6 +223,9 @@ impl InFlight {
     pub(super) fn streams(&mut self) {
         self.is_stream = true;
         self.traffic.streams.fetch_add(1, Relaxed);
+        //{% if measured %}
+        crate::meters::streams(1);
+        //{% endif %}
     }
 
     /// Something waits for the client to read, until the guard is dropped.
@@ -237,6 +240,9 @@ impl Drop for InFlight {
         self.traffic.in_flight.fetch_sub(1, Relaxed);
         if self.is_stream {
             self.traffic.streams.fetch_sub(1, Relaxed);
+            //{% if measured %}
+            crate::meters::streams(-1);
+            //{% endif %}
         }
     }
 }

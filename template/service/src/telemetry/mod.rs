@@ -2,13 +2,22 @@
 
 mod filter;
 mod format;
+//{% if metrics %}
+mod metrics;
+//{% endif %}
 mod writer;
 
 pub use filter::{ALWAYS, LogFilter, parse_filter};
 pub use format::LogFormat;
+//{% if metrics %}
+pub use metrics::Metrics;
+//{% endif %}
 
 use std::io::{self, IsTerminal};
 
+//{% if measured %}
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+//{% endif %}
 use tracing_subscriber::{
     fmt,
     layer::SubscriberExt,
@@ -30,6 +39,11 @@ pub enum StartError {
     /// Somebody else.
     #[error("events are sent elsewhere already")]
     Taken(#[from] TryInitError),
+    //{% if metrics %}
+    /// Measurements.
+    #[error("can't take measurements")]
+    Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
+    //{% endif %}
 }
 
 /// Everything that is told, from the first line of the log to the last.
@@ -39,6 +53,10 @@ pub struct Telemetry {
     log_filter: LogFilter,
     /// The way to the reader of the log.
     log: Flush,
+    //{% if metrics %}
+    /// What is measured.
+    metrics: Metrics,
+    //{% endif %}
 }
 
 /// Sends events to stdout from now on, and panics with them.
@@ -65,7 +83,23 @@ pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
         let reason = reason.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         tracing::error!(place, reason, "panic");
     }));
-    Ok(Telemetry { log_filter, log })
+    //{% if measured %}
+    let meters = SdkMeterProvider::builder();
+    //{% endif %}
+    //{% if metrics %}
+    let (meters, metrics) = Metrics::read(meters)?;
+    //{% endif %}
+    //{% if measured %}
+    opentelemetry::global::set_meter_provider(meters.build());
+    //{% endif %}
+    Ok(Telemetry {
+        // Held to the end of the process.
+        log_filter,
+        log,
+        //{% if metrics %}
+        metrics,
+        //{% endif %}
+    })
 }
 
 impl Telemetry {
@@ -75,6 +109,14 @@ impl Telemetry {
         self.log_filter.clone()
     }
 
+    //{% if metrics %}
+    /// What is measured.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    //{% endif %}
     /// Logs how the service has ended, as the last line, and waits until it is written or its reader has had its chance.
     pub fn end(self, outcome: &str) {
         // Nothing is lost for a full queue that has yet to be written.

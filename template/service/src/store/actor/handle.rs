@@ -61,6 +61,12 @@ impl Store {
     #[must_use]
     pub fn start(options: Options, supervisor: &Supervisor, phases: Phases) -> Self {
         let (inbox, messages) = mpsc::channel(options.mailbox);
+        //{% if measured %}
+        let waiting = inbox.downgrade();
+        crate::meters::observe("store.inbox.depth", "Messages that wait in the inbox of the store", move || {
+            waiting.upgrade().and_then(|inbox| u64::try_from(inbox.max_capacity() - inbox.capacity()).ok())
+        });
+        //{% endif %}
         let events = broadcast::Sender::new(options.events);
         supervisor.spawn("store", Task::new(events.clone()).run(messages, phases));
         Self { inbox, events }
