@@ -1,43 +1,21 @@
-//! What is laid around all routes: a name for every request, and bounds for what it may take.
+//! What is laid around all routes: a name for every request, and bounds for what it may take. One stack, in one place.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::{
-        Arc, LazyLock, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+mod body;
+mod guard;
 
-use axum::{
-    BoxError, Router,
-    body::Body,
-    error_handling::HandleErrorLayer,
-    extract::{Request, State},
-    http::{HeaderName, HeaderValue, header},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
-use bytes::Bytes;
-use futures_util::FutureExt;
-use http_body::{Body as _, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::error::Overloaded};
-use tracing::Instrument;
+pub use body::{Bodies, bounded};
+
+use std::time::Duration;
+
+use axum::{Router, extract::Request, response::Response};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
 
 use crate::{
     config::Settings,
     lifecycle::{Name, Supervisor},
 };
 
-/// Names a request in the answer and in every log line about it; a caller's own is kept.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The longest id that is taken over from a caller.
-const LONGEST_ID: usize = 128;
+use guard::Guard;
 
 /// Why a request was not served.
 #[derive(Clone, Copy, Debug)]
@@ -78,15 +56,6 @@ pub struct Limits {
     bodies: Bodies,
 }
 
-/// The bounds of a request body.
-#[derive(Clone, Copy, Debug)]
-pub struct Bodies {
-    /// Its length.
-    pub max_bytes: usize,
-    /// Its time.
-    pub timeout: Duration,
-}
-
 impl Limits {
     /// The bounds that the settings name.
     #[must_use]
@@ -106,178 +75,41 @@ impl Limits {
     }
 
     /// Lays the bounds around all routes of `app`. A request passes from the top to the bottom.
-    ///
-    /// `load_shed` only sees that the limit is reached when it stands right above it, in the same builder: with a layer
-    /// of axum's between them, requests would queue (axum #2582). A place is given back with the response head, so
-    /// open streams hold none.
     pub fn around(&self, interface: Interface, app: Router) -> Router {
         app.layer(
             ServiceBuilder::new()
-                // First, so that whatever is said about the request below carries its id.
-                .layer(from_fn_with_state((self.supervisor.clone(), interface), named))
-                // Above the limit: a panic gives its place back.
-                .layer(from_fn_with_state(interface, rescued))
-                // Above the timeout: when both deadlines are the same, a body's comes first, and the client's fault is
-                // not called ours.
-                .layer(from_fn_with_state((self.bodies, interface), bounded))
-                .layer(HandleErrorLayer::new(async move |error: BoxError| refused(&error, interface)))
+                // Ours, and first. Whatever is said about a request below carries its id; a panic below, or an error,
+                // becomes an answer and gives back what the request held; and of two deadlines that are the same the
+                // body's comes before ours, so that the client's fault is not called the service's.
+                .layer(Guard::new(&self.supervisor, interface, self.bodies))
+                // Right above the limit and in the same builder, or it never sees that the limit is reached: with a
+                // layer of axum's between them, requests would queue (axum #2582).
                 .load_shed()
+                // A place is given back with the response head, so open streams hold none.
                 .layer(self.in_flight.clone())
+                // Innermost: a request that is refused starts no timer.
                 .timeout(self.request_timeout),
         )
     }
 }
 
-/// Gives the request an id, a span, and a name among the work that the drain waits for.
-async fn named(
-    State((supervisor, interface)): State<(Supervisor, Interface)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let id = request_id(&request);
-    let task = (interface.name)(&request);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task);
-    //{% if measured %}
-    let meter = crate::meters::Request::begin(&task);
-    //{% endif %}
-    let work = Arc::new(supervisor.begin(task));
-    async move {
-        let start = Instant::now();
-        let mut response = next.run(request).await;
-        //{% if measured %}
-        meter.answered(&response);
-        //{% endif %}
-        tracing::debug!(status = response.status().as_u16(), elapsed = ?start.elapsed(), "answered");
-        response.headers_mut().insert(REQUEST_ID, id);
-        // The connection takes it out, and drops it when the last byte of the response has left.
-        response.extensions_mut().insert(work);
-        response
-    }
-    .instrument(span)
-    .await
-}
-
-fn request_id(request: &Request) -> HeaderValue {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    match request.headers().get(REQUEST_ID) {
-        Some(id) if (1..=LONGEST_ID).contains(&id.len()) && id.to_str().is_ok() => id.clone(),
-        _ => {
-            let id = format!("{:016x}-{:x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
-            HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
-        }
-    }
-}
-
-/// Answers for a handler that panics. The panic hook has logged it, inside the request's span.
-async fn rescued(State(interface): State<Interface>, request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => (interface.refuse)(Refusal::Panicked),
-    }
-}
-
-/// Tells a client which bound it has met.
-fn refused(error: &BoxError, interface: Interface) -> Response {
-    (interface.refuse)(if error.is::<Overloaded>() {
-        Refusal::Overloaded
-    } else if error.is::<tower::timeout::error::Elapsed>() {
-        Refusal::TimedOut
-    } else {
-        tracing::error!(%error, "a layer failed in a way that nobody expects");
-        Refusal::Panicked
-    })
-}
-
-/// Bounds the request's body, and answers for a handler that could not read it for that reason.
-pub async fn bounded(State((bodies, interface)): State<(Bodies, Interface)>, request: Request, next: Next) -> Response {
-    if request.headers().get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
-        return (interface.refuse)(Refusal::Encoded);
-    }
-    if request.body().is_end_stream() {
-        return next.run(request).await;
-    }
-    if request.body().size_hint().lower() > bodies.max_bytes as u64 {
-        return (interface.refuse)(Refusal::TooLarge(bodies.max_bytes));
-    }
-    let fault = Arc::new(OnceLock::new());
-    let request = request.map(|body| {
-        let timer = Box::pin(sleep_until(Instant::now() + bodies.timeout));
-        Body::new(Bounded { body, left: bodies.max_bytes, timer, fault: Arc::clone(&fault) })
-    });
-    let response = next.run(request).await;
-    match fault.get() {
-        Some(Fault::TooLarge) => (interface.refuse)(Refusal::TooLarge(bodies.max_bytes)),
-        Some(Fault::TooSlow) => (interface.refuse)(Refusal::TooSlow(bodies.timeout)),
-        None => response,
-    }
-}
-
-/// Why a body was not read to its end.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-enum Fault {
-    #[error("the body is too large")]
-    TooLarge,
-    #[error("the body takes too long")]
-    TooSlow,
-}
-
-/// A request body that ends with an error when it meets a bound.
-struct Bounded {
-    /// What is read.
-    body: Body,
-    /// How many bytes may still come.
-    left: usize,
-    /// When it must have come.
-    timer: Pin<Box<Sleep>>,
-    /// Tells [`bounded`] what happened: the handler sees only that reading failed.
-    fault: Arc<OnceLock<Fault>>,
-}
-
-impl Bounded {
-    fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let fault = *self.fault.get_or_init(|| fault);
-        Poll::Ready(Some(Err(fault.into())))
-    }
-}
-
-impl http_body::Body for Bounded {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            ready!(self.timer.as_mut().poll(cx));
-            return self.fail(Fault::TooSlow);
-        };
-        let length = match &frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
-            _ => 0,
-        };
-        match self.left.checked_sub(length) {
-            Some(left) => self.left = left,
-            None => return self.fail(Fault::TooLarge),
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::{http::StatusCode, routing::get};
+    use std::sync::Arc;
+
+    use axum::{
+        body::Body,
+        http::StatusCode,
+        routing::{get, put},
+    };
     use clap::Parser;
     use tower::ServiceExt;
 
-    use super::*;
-    use crate::{lifecycle, problem};
+    use super::{
+        guard::{LONGEST_ID, REQUEST_ID},
+        *,
+    };
+    use crate::{lifecycle, net::InFlight, problem};
 
     async fn panics() {
         panic!("on purpose")
@@ -285,16 +117,26 @@ mod tests {
 
     /// What the stack makes of a request to a route that does `handler`, and of the work that went on meanwhile.
     async fn answer(request: axum::http::request::Builder, settings: &[&str]) -> (Response, Supervisor) {
+        answer_with(request, Body::empty(), settings).await
+    }
+
+    async fn answer_with(
+        request: axum::http::request::Builder,
+        body: impl Into<Body>,
+        settings: &[&str],
+    ) -> (Response, Supervisor) {
         let (_control, phases) = lifecycle::channel();
         let supervisor = Supervisor::new(phases);
         let settings = Settings::parse_from([&["service"], settings].concat());
         let reports = supervisor.clone();
+        let names = async move || reports.unfinished().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let app = Router::new()
             .route("/panic", get(panics))
             .route("/stuck", get(async || std::future::pending::<()>().await))
-            .route("/work/{id}", get(async move || reports.unfinished().join(", ")));
+            .route("/read", put(async |body: String| body))
+            .route("/work/{id}", get(names));
         let app = Limits::new(&settings, &supervisor).around(problem::INTERFACE, app);
-        (app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap(), supervisor)
+        (app.oneshot(request.body(body.into()).unwrap()).await.unwrap(), supervisor)
     }
 
     #[tokio::test]
@@ -313,13 +155,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_is_named_by_its_route_until_its_response_is_gone() {
-        let (response, supervisor) = answer(Request::get("/work/7"), &[]).await;
+    async fn work_is_named_by_its_route_until_its_response_is_written() {
+        let written = Arc::new(InFlight::alone());
+        let (_, supervisor) = answer(Request::get("/work/7").extension(Arc::clone(&written)), &[]).await;
         assert_eq!(supervisor.unfinished(), ["http GET /work/{id}"]);
-        drop(response);
+        drop(written);
         assert!(supervisor.unfinished().is_empty());
-        let (_response, supervisor) = answer(Request::get("/nowhere"), &[]).await;
+        let written = Arc::new(InFlight::alone());
+        let (_, supervisor) = answer(Request::get("/nowhere").extension(Arc::clone(&written)), &[]).await;
         assert_eq!(supervisor.unfinished(), ["http GET unmatched"], "never by what a client made up");
+    }
+
+    #[tokio::test]
+    async fn work_without_a_connection_ends_with_its_response_head() {
+        let (response, supervisor) = answer(Request::get("/work/7"), &[]).await;
+        let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+        assert_eq!(body, "http GET /work/{id}");
+        assert!(supervisor.unfinished().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_refused_by_who_reads_it() {
+        let long = ["--max-body-bytes=10"];
+        for (method, path, status) in [
+            ("PUT", "/read", StatusCode::PAYLOAD_TOO_LARGE),
+            ("POST", "/read", StatusCode::METHOD_NOT_ALLOWED),
+            ("POST", "/nowhere", StatusCode::NOT_FOUND),
+        ] {
+            let request = Request::builder().method(method).uri(path);
+            let (response, _) = answer_with(request, "x".repeat(11), &long).await;
+            assert_eq!(response.status(), status, "{method} {path}");
+        }
     }
 
     #[tokio::test]

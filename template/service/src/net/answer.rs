@@ -38,8 +38,7 @@ pub(super) struct Part {
 }
 
 impl Counted {
-    pub(super) fn new(body: Body, in_flight: InFlight) -> Self {
-        let in_flight = Arc::new(in_flight);
+    pub(super) fn new(body: Body, in_flight: Arc<InFlight>) -> Self {
         let unread = Some(in_flight.unread());
         Self { body, in_flight, unread }
     }

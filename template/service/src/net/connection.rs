@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    lifecycle::{Phase, Phases, Work},
+    lifecycle::{Phase, Phases},
 };
 
 /// In the drain, a connection without a request gets this long to show that one was on its way.
@@ -184,12 +184,14 @@ fn protocol(tasks: TaskTracker) -> Builder<Tracked> {
 fn respond(
     mut app: Router,
     phases: Phases,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     traffic: &Arc<Traffic>,
     tasks: &TaskTracker,
 ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + use<> {
     let length = request.body().size_hint().exact();
-    let mut in_flight = traffic.begin(length);
+    let in_flight = Arc::new(traffic.begin(length));
+    // The limits know what the request is called.
+    request.extensions_mut().insert(Arc::clone(&in_flight));
     let is_http2 = request.version() >= Version::HTTP_2;
     let response = app.call(request.map(|body| match length {
         _ if body.is_end_stream() => Body::new(body),
@@ -203,10 +205,9 @@ fn respond(
         if traffic.is_some_and(|traffic| traffic.is_last(phases.current() >= Phase::Stopping)) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let work = response.extensions_mut().remove::<Arc<Work>>();
-        match response.extensions_mut().remove::<OpenEnded>() {
+        match response.extensions_mut().remove() {
             Some(OpenEnded) => in_flight.streams(),
-            None => in_flight.responds(work),
+            None => in_flight.responds(),
         }
         Ok(response.map(|body| Counted::new(body, in_flight)))
     }

@@ -14,6 +14,7 @@ mod places;
 mod traffic;
 
 pub use connection::{Http, OpenEnded};
+pub use traffic::InFlight;
 
 use std::{io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
 

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -88,7 +88,7 @@ impl Traffic {
         }
         self.requests.fetch_add(1, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
-        InFlight { traffic: Arc::clone(self), work: None, is_stream: false }
+        InFlight { traffic: Arc::clone(self), work: Mutex::default(), is_stream: AtomicBool::new(false) }
     }
 
     /// A body in chunks has been read to its end.
@@ -199,20 +199,32 @@ impl Traffic {
 
 /// A request in flight. The body of its response holds it, and so does every part of the body until it is written: one
 /// that hyper has taken may still wait for a slow reader, or for the flow control of HTTP/2.
+///
+/// It stands in the extensions of the request too, for whoever knows what the request is called.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub struct InFlight {
     /// Of the request's connection.
     traffic: Arc<Traffic>,
     /// What ends with it, if it has a name.
-    work: Option<Arc<Work>>,
+    work: Mutex<Option<Work>>,
     /// Whether its response is a stream of events.
-    is_stream: bool,
+    is_stream: AtomicBool,
 }
 
 impl InFlight {
-    /// There is a response, and `work` ends with it.
-    pub(super) fn responds(&mut self, work: Option<Arc<Work>>) {
-        self.work = work;
+    /// A request that came over no connection.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Self {
+        Traffic::new().begin(None)
+    }
+
+    /// `work` ends when the response has been written to its last byte.
+    pub fn holds(&self, work: Work) {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+    }
+
+    /// There is a response.
+    pub(super) fn responds(&self) {
         self.traffic.is_answering.store(true, Relaxed);
         if self.traffic.owed() == Owed::SignOfLife {
             self.traffic.owes(None);
@@ -220,12 +232,14 @@ impl InFlight {
     }
 
     /// There is a response that has no end of its own: the drain ends it, so it is no work that could be unfinished.
-    pub(super) fn streams(&mut self) {
-        self.is_stream = true;
-        self.traffic.streams.fetch_add(1, Relaxed);
-        //{% if measured %}
-        crate::meters::streams(1);
-        //{% endif %}
+    pub(super) fn streams(&self) {
+        drop(self.work.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if !self.is_stream.swap(true, Relaxed) {
+            self.traffic.streams.fetch_add(1, Relaxed);
+            //{% if measured %}
+            crate::meters::streams(1);
+            //{% endif %}
+        }
     }
 
     /// Something waits for the client to read, until the guard is dropped.
@@ -238,7 +252,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.traffic.in_flight.fetch_sub(1, Relaxed);
-        if self.is_stream {
+        if *self.is_stream.get_mut() {
             self.traffic.streams.fetch_sub(1, Relaxed);
             //{% if measured %}
             crate::meters::streams(-1);
