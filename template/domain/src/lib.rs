@@ -15,4 +15,4 @@ mod store;
 pub use condition::{Condition, Mismatch, Revisions};
 pub use event::{Event, EventKind};
 pub use key::{EmptyKey, Key};
-pub use store::{Change, Found, Listed, Page, Put, Revision, Store};
+pub use store::{Change, Entries, Found, Listed, Page, Put, Revision, Store};

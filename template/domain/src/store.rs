@@ -99,6 +99,9 @@ pub struct Page {
     pub more: bool,
 }
 
+/// Keys with their values, in key order. Both are shared with the store, not copied.
+pub type Entries = Vec<(Key, Bytes)>;
+
 /// What became of a key since a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -186,6 +189,23 @@ impl Store {
             });
         }
         page
+    }
+
+    /// The keys that begin with `prefix` with their values, in order, `limit` of them at most: from the first key on, or
+    /// from the one that follows `after`. Fewer than `limit` say that there are no more.
+    ///
+    /// So a large store is read in pieces, and nobody waits long for a piece. What changes between two of them is seen
+    /// as it is when its piece is read.
+    #[must_use]
+    pub fn entries(&self, now: Instant, prefix: &str, after: Option<&str>, limit: usize) -> Entries {
+        let start = after.filter(|after| *after >= prefix).map_or(Bound::Included(prefix), Bound::Excluded);
+        self.entries
+            .range::<str, _>((start, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(_, entry)| entry.is_live(now))
+            .take(limit)
+            .map(|(key, entry)| (key.clone(), entry.value.clone()))
+            .collect()
     }
 
     /// What became of a key since revision `after`, the one that the caller saw last. With

@@ -157,6 +157,24 @@ fn a_listing_is_in_key_order_and_tells_whether_there_is_more() {
 }
 
 #[test]
+fn entries_are_read_in_pieces_in_key_order() {
+    let (mut store, now) = (Store::default(), Instant::now());
+    for name in ["a", "b/2", "b/1", "b/3", "c"] {
+        put(&mut store, now, name, "value", None);
+    }
+    put(&mut store, now, "b/gone", "value", Some(SECOND));
+    let entries = |prefix, after, limit| -> Vec<String> {
+        let entries = store.entries(now + SECOND, prefix, after, limit);
+        entries.into_iter().map(|(key, value)| format!("{key} {}", value.len())).collect()
+    };
+    assert_eq!(entries("b/", None, 2), ["b/1 5", "b/2 5"]);
+    assert_eq!(entries("b/", Some("b/2"), 2), ["b/3 5"]);
+    assert_eq!(entries("b/", Some("a"), 1), ["b/1 5"], "never before the prefix");
+    assert!(entries("b/", Some("c"), 9).is_empty(), "never beyond it");
+    assert_eq!(entries("", None, 9).len(), 5);
+}
+
+#[test]
 fn a_waiter_gets_what_is_newer_than_what_it_saw() {
     let (mut store, now) = (Store::default(), Instant::now());
     assert_eq!(store.changed_since(now, "k", 0), Change::Nothing);

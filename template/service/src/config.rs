@@ -77,6 +77,16 @@ pub struct Settings {
     pub mailbox: NonZeroU32,
 
     //{% endif %}
+    //{% if compute %}
+    /// Threads that compute; by default one for each CPU that this process may use
+    #[arg(long, env = "APP_COMPUTE_THREADS", value_name = "N", default_value_t = cpus(), value_parser = worker_threads)]
+    pub compute_threads: NonZeroUsize,
+
+    /// Computations that may wait for such a thread; those above it are refused with 503
+    #[arg(long, env = "APP_COMPUTE_QUEUE", value_name = "N", default_value = "64")]
+    pub compute_queue: NonZeroU32,
+
+    //{% endif %}
     /// Threads that run tasks; by default one for each CPU that this process may use
     #[arg(long, env = "APP_WORKER_THREADS", value_name = "N", default_value_t = cpus(), value_parser = worker_threads)]
     pub worker_threads: NonZeroUsize,

@@ -2,6 +2,9 @@
 
 pub mod address;
 pub mod admin;
+//{% if compute %}
+pub mod compute;
+//{% endif %}
 pub mod config;
 pub mod duration;
 //{% if http %}
@@ -32,6 +35,11 @@ pub enum StartError {
     /// It could not be told to stop.
     #[error("can't receive signals")]
     Signals(#[from] std::io::Error),
+    //{% if compute %}
+    /// It could not compute.
+    #[error("can't start the threads that compute")]
+    Compute(#[from] rayon::ThreadPoolBuildError),
+    //{% endif %}
     /// It could not be reached.
     #[error(transparent)]
     Bind(#[from] net::BindError),
@@ -66,6 +74,9 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     let options = options.mailbox(settings.mailbox.get() as usize);
     //{% endif %}
     let store = Store::start(options, &supervisor, phases.clone());
+    //{% if compute %}
+    let pool = compute::Pool::start(settings.compute_threads, settings.compute_queue.get() as usize)?;
+    //{% endif %}
 
     let limits = Limits::new(&settings, &supervisor);
     let admin = admin::router(phases.clone(), telemetry.log_filter(), limits.bodies());
@@ -74,7 +85,13 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% endif %}
     supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
     //{% if http %}
-    let app = limits.around(problem::INTERFACE, http::router(store.clone(), phases.clone()));
+    let app = http::router(store.clone(), phases.clone());
+    //{% endif %}
+    //{% if digest %}
+    let app = app.merge(http::digest::router(store.clone(), pool.clone()));
+    //{% endif %}
+    //{% if http %}
+    let app = limits.around(problem::INTERFACE, app);
     //{% endif %}
     let interfaces: Vec<JoinHandle<()>> = vec![
         // The drain waits for each of these.
@@ -92,6 +109,9 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
         }
     };
     let outcome = lifecycle::serve_until_stopped(control, &supervisor, &mut signals, times, served).await;
+    //{% if compute %}
+    drop(pool);
+    //{% endif %}
     drop(store);
     Ok(outcome)
 }

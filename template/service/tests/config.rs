@@ -35,6 +35,10 @@ fn a_bad_value_is_refused_and_its_setting_named() {
         ("--header-timeout", "0ms"),
         ("--body-timeout", "10"),
         ("--max-body-bytes", "-1"),
+        //{% if compute %}
+        ("--compute-threads", "0"),
+        ("--compute-queue", "0"),
+        //{% endif %}
         ("--worker-threads", "0"),
         ("--log-filter", "info=info=info"),
         ("--log-format", "xml"),

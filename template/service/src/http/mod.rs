@@ -7,12 +7,18 @@
 //! | `GET /v1/keys/{key}?after=REV&wait=5s` | 200 when there is something newer; 204; 404 |
 //! | `DELETE /v1/keys/{key}`, `If-Match` | 204; 404; 412 |
 //! | `GET /v1/keys?prefix=P&limit=N` | keys in order, and whether there are more |
+//{% if compute %}
+//! | `GET /v1/digest?prefix=P` | one hash over keys and values |
+//{% endif %}
 //! | `GET /v1/events?prefix=P` | server-sent events |
 //!
 //! Whatever goes wrong is a [`Problem`]. Limits and deadlines are not this module's business: they are laid around the
 //! router.
 
 mod conditions;
+//{% if compute %}
+pub mod digest;
+//{% endif %}
 mod events;
 mod keys;
 mod params;

@@ -87,6 +87,17 @@ pub(super) struct List {
     pub(super) limit: Option<NonZeroUsize>,
 }
 
+//{% if compute %}
+/// The parameters of a digest.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Digest {
+    /// What the keys begin with.
+    #[serde(default)]
+    pub(super) prefix: String,
+}
+
+//{% endif %}
 /// The parameters of an event stream.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

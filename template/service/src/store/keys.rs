@@ -99,6 +99,12 @@ impl Keys {
         self.store.list(now(), prefix, limit)
     }
 
+    //{% if compute %}
+    pub(super) fn entries(&self, prefix: &str, after: Option<&Key>, limit: usize) -> domain::Entries {
+        self.store.entries(now(), prefix, after.map(|key| &**key), limit)
+    }
+
+    //{% endif %}
     pub(super) fn changed_since(&self, key: &Key, after: Revision) -> Change {
         self.store.changed_since(now(), key, after)
     }

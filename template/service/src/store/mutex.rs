@@ -123,6 +123,25 @@ impl Store {
         Ok(self.0.lock()?.list(&prefix, limit))
     }
 
+    //{% if compute %}
+    /// Up to `limit` keys that begin with `prefix` with their values, in key order: from the first on, or from the one
+    /// that follows `after`. Others wait meanwhile, so it is up to the caller to keep the number within bounds.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn entries(
+        &self,
+        prefix: String,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<domain::Entries, StoreError> {
+        Ok(self.0.lock()?.entries(&prefix, after.as_ref(), limit))
+    }
+
+    //{% endif %}
     /// What became of a key since `after`, at this moment. [`Store::changed`] waits for it.
     ///
     /// # Errors

@@ -130,6 +130,25 @@ impl Store {
         self.ask(|reply| Message::List { prefix, limit, reply }).await
     }
 
+    //{% if compute %}
+    /// Up to `limit` keys that begin with `prefix` with their values, in key order: from the first on, or from the one
+    /// that follows `after`. Others wait meanwhile, so it is up to the caller to keep the number within bounds.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] and [`StoreError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn entries(
+        &self,
+        prefix: String,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<domain::Entries, StoreError> {
+        self.ask(|reply| Message::Entries { prefix, after, limit, reply }).await
+    }
+
+    //{% endif %}
     /// What became of a key since `after`, at this moment. [`Store::changed`] waits for it.
     ///
     /// # Errors

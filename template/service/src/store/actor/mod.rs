@@ -22,6 +22,9 @@ enum Message {
     Put { put: Put, reply: Reply<Result<Written, Mismatch>> },
     Delete { key: Key, condition: Condition, reply: Reply<Result<Option<Revision>, Mismatch>> },
     List { prefix: String, limit: usize, reply: Reply<Page> },
+    //{% if compute %}
+    Entries { prefix: String, after: Option<Key>, limit: usize, reply: Reply<domain::Entries> },
+    //{% endif %}
     ChangedSince { key: Key, after: Revision, reply: Reply<Change> },
     Run { ops: Vec<Op>, reply: Reply<Vec<Done>> },
 }

@@ -57,6 +57,11 @@ impl Task {
             Message::Put { put, reply } => answer(reply, keys.put(put)),
             Message::Delete { key, condition, reply } => answer(reply, keys.delete(&key, &condition)),
             Message::List { prefix, limit, reply } => answer(reply, keys.list(&prefix, limit)),
+            //{% if compute %}
+            Message::Entries { prefix, after, limit, reply } => {
+                answer(reply, keys.entries(&prefix, after.as_ref(), limit));
+            }
+            //{% endif %}
             Message::ChangedSince { key, after, reply } => answer(reply, keys.changed_since(&key, after)),
             Message::Run { ops, reply } => answer(reply, keys.run(ops)),
         }
