@@ -77,6 +77,12 @@ pub struct Settings {
     pub mailbox: NonZeroU32,
 
     //{% endif %}
+    //{% if outbound %}
+    /// Where every event is POSTed to, as JSON; without it, nowhere
+    #[arg(long, env = "APP_WEBHOOK_URL", value_name = "URL", hide_env_values = true)]
+    pub webhook_url: Option<crate::outbound::WebhookUrl>,
+
+    //{% endif %}
     //{% if compute %}
     /// Threads that compute; by default one for each CPU that this process may use
     #[arg(long, env = "APP_COMPUTE_THREADS", value_name = "N", default_value_t = cpus(), value_parser = worker_threads)]
@@ -159,7 +165,7 @@ fn heading(id: &str) -> Option<&'static str> {
         _ if id.ends_with("_addr") => Some("Listeners"),
         _ if id.starts_with("shutdown_") => Some("Shutdown"),
         _ if id.starts_with("max_") || id.ends_with("_timeout") => Some("Limits"),
-        "mailbox" | "worker_threads" => Some("Limits"),
+        "mailbox" | "compute_threads" | "compute_queue" | "worker_threads" => Some("Limits"),
         _ if id.starts_with("log_") => Some("Log"),
         _ => None,
     }

@@ -16,6 +16,9 @@ pub mod limits;
 pub mod meters;
 //{% endif %}
 pub mod net;
+//{% if outbound %}
+pub mod outbound;
+//{% endif %}
 pub mod problem;
 pub mod store;
 pub mod telemetry;
@@ -39,6 +42,11 @@ pub enum StartError {
     /// It could not compute.
     #[error("can't start the threads that compute")]
     Compute(#[from] rayon::ThreadPoolBuildError),
+    //{% endif %}
+    //{% if outbound %}
+    /// It could not deliver.
+    #[error("can't prepare the deliveries to the webhook")]
+    Webhook(#[from] reqwest::Error),
     //{% endif %}
     /// It could not be reached.
     #[error(transparent)]
@@ -73,7 +81,16 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% if actor %}
     let options = options.mailbox(settings.mailbox.get() as usize);
     //{% endif %}
+    //{% if outbound %}
+    let options = if settings.webhook_url.is_some() { options.events(outbound::BACKLOG) } else { options };
+    //{% endif %}
     let store = Store::start(options, &supervisor, phases.clone());
+    //{% if outbound %}
+    if let Some(url) = settings.webhook_url.clone() {
+        let webhook = outbound::Webhook::new(url, outbound::Times::default())?;
+        outbound::start(webhook, store.subscribe(), &supervisor, phases.clone(), settings.shutdown_grace);
+    }
+    //{% endif %}
     //{% if compute %}
     let pool = compute::Pool::start(settings.compute_threads, settings.compute_queue.get() as usize)?;
     //{% endif %}

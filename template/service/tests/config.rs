@@ -39,6 +39,9 @@ fn a_bad_value_is_refused_and_its_setting_named() {
         ("--compute-threads", "0"),
         ("--compute-queue", "0"),
         //{% endif %}
+        //{% if outbound %}
+        ("--webhook-url", "hooks.example.com"),
+        //{% endif %}
         ("--worker-threads", "0"),
         ("--log-filter", "info=info=info"),
         ("--log-format", "xml"),
