@@ -12,7 +12,7 @@ GOALS = [Goal(RATE, "bare tonic", at_least=0.9)]
 
 def measure(effort: Effort) -> None:
     # gRPC shares the HTTP listener, as it does by default.
-    ours = {f"service ({store})": service(store, "http") for store in STORES}
+    ours = {store: service(store, "http") for store in STORES}
     tonic = bare("bare-tonic")
     for method in ("Get", "Put"):
         compare(

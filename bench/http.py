@@ -13,7 +13,7 @@ GOALS = [Goal(RATE, "bare axum", at_least=0.9)]
 
 
 def measure(effort: Effort) -> None:
-    ours = {f"service ({store})": service(store, "http") for store in STORES}
+    ours = {store: service(store, "http") for store in STORES}
     axum = bare("bare-axum")
     for method in ("GET", "PUT"):
         compare(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import operator
 import os
 import resource
-import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from statistics import median
 
 Figures = dict[str, float]
 Side = Callable[[], Figures]
@@ -49,14 +50,15 @@ class Goal:
     at_least: float | None = None
     at_most: float | None = None
 
-    def judge(self, ratio: float) -> str:
+    def judge(self, pair: str, ratio: float) -> str:
         bound, word, holds = (
             (self.at_least, "at least", operator.ge)
             if self.at_least is not None
             else (self.at_most, "at most", operator.le)
         )
         assert bound is not None
-        return f"{word} {bound:.2f}: {'met' if holds(ratio, bound) else 'MISSED'}"
+        verdict = "met" if holds(ratio, bound) else "MISSED"
+        return f"goal {verdict}: {self.figure}, {pair}: {ratio:.2f}, {word} {bound:.2f}"
 
 
 def compare(
@@ -70,36 +72,34 @@ def compare(
     sides = {**ours, **others}
     runs = [{name: side() for name, side in sides.items()} for _ in range(rounds + 1)][1:]
     figures = list(runs[0][next(iter(sides))])
+    pairs = list(product(ours, others))
+
+    def ratios(figure: str, our: str, other: str) -> list[float]:
+        return [run[our][figure] / run[other][figure] for run in runs if run[other][figure]]
 
     print(f"\n{title}")
-    row("", sides, f"{rounds} rounds, medians")
+    row(f"medians of {rounds}", sides)
     for figure in figures:
-        row(
-            figure, (number(statistics.median(run[side][figure] for run in runs)) for side in sides)
-        )
-    pairs = [(our, other) for our in ours for other in others]
-    print("  ratios: the median of each round's, and their range")
-    for our, other in pairs:
-        for figure in figures:
-            # A client's share is told so that a saturated client is seen.
-            if figure == CLIENT_CPU or not all(run[other][figure] for run in runs):
-                continue
-            ratios = [run[our][figure] / run[other][figure] for run in runs]
-            ratio = statistics.median(ratios)
-            verdicts = [
-                f"   goal {goal.judge(ratio)}"
-                for goal in goals
-                if (goal.figure, goal.other) == (figure, other)
-            ]
-            print(
-                f"    {f'{our} : {other}':<38} {figure:<28} "
-                f"{ratio:5.2f}  ({min(ratios):.2f} to {max(ratios):.2f}){''.join(verdicts)}"
-            )
+        row(figure, (number(median(run[side][figure] for run in runs)) for side in sides))
+    row("ratios", (f"{our} : {other}" for our, other in pairs))
+    for figure in figures:
+        # A client's share is told so that a client that is at its end is seen.
+        if figure != CLIENT_CPU:
+            row(figure, (spread(ratios(figure, *pair)) for pair in pairs))
+    for goal in goals:
+        for our in ours:
+            if goal.other in others and (found := ratios(goal.figure, our, goal.other)):
+                print(f"  {goal.judge(f'{our} : {goal.other}', median(found))}")
 
 
-def row(label: str, cells: Iterable[str], note: str = "") -> None:
-    """One line of a table; a note stands where the label would be."""
-    print(f"  {label or note:<28}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
+def row(label: str, cells: Iterable[str]) -> None:
+    """One line of a table."""
+    print(f"  {label:<28}" + "".join(f"{cell:>23}" for cell in cells), flush=True)
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median, and from where to where."""
+    return f"{median(values):.2f} ({min(values):.2f}…{max(values):.2f})" if values else "-"
 
 
 def number(value: float) -> str:

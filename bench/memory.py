@@ -31,9 +31,7 @@ def measure(effort: Effort) -> None:
         f"Memory, HTTP: from {BATCH} idle connections to {2 * BATCH}",
         {
             # The head's deadline would end them while they are counted.
-            f"service ({store})": side(
-                service(store, "http"), HTTP_REQUEST, BATCH, "--header-timeout=10m"
-            )
+            store: side(service(store, "http"), HTTP_REQUEST, BATCH, "--header-timeout=10m")
             for store in STORES
         },
         {"bare axum": side(bare("bare-axum"), HTTP_REQUEST, BATCH)},
@@ -46,10 +44,7 @@ def measure(effort: Effort) -> None:
     compare(
         f"Memory, RESP: from {BATCH} idle connections to {2 * BATCH} "
         f"(mini-redis, which takes 250: {MINI_REDIS_BATCH} to {2 * MINI_REDIS_BATCH})",
-        {
-            f"service ({store})": side(service(store, "tcp"), RESP_REQUEST, BATCH)
-            for store in STORES
-        },
+        {store: side(service(store, "tcp"), RESP_REQUEST, BATCH) for store in STORES},
         others,
         rounds,
         [Goal(PER_CONNECTION, "redis", at_most=1)],

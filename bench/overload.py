@@ -24,11 +24,11 @@ from __future__ import annotations
 
 import os
 import socket
-import statistics
 from collections.abc import Callable
+from statistics import median
 
 from bench.generators import Report, generate, http_load, put_key
-from bench.measuring import Effort, number, row
+from bench.measuring import Effort, cpu_seconds, number, row
 from bench.servers import STORES, Served, Server, service
 
 PLACES = 64
@@ -47,7 +47,6 @@ def measure(effort: Effort) -> None:
         (f"that list {KEYS} keys", f"/v1/keys?limit={KEYS}", many_keys),
     ):
         print(f"\nOverload, requests {title}: {PLACES} places, {TIMES} times the peak")
-        columns = [f"service ({store})" for store in STORES]
         runs = [
             [
                 overloaded(service(store, "http"), target, prepare, effort.seconds)
@@ -55,15 +54,10 @@ def measure(effort: Effort) -> None:
             ]
             for _ in range(rounds)
         ]
-        row("", columns, f"{rounds} rounds, medians")
+        row(f"medians of {rounds}", STORES)
         for figure in runs[0][0]:
-            row(
-                figure,
-                (
-                    number(statistics.median(run[column][figure] for run in runs))
-                    for column in range(len(columns))
-                ),
-            )
+            by_store = zip(*runs, strict=True)
+            row(figure, (number(median(run[figure] for run in one)) for one in by_store))
 
 
 def overloaded(server: Server, target: str, prepare: Prepare, seconds: float) -> dict[str, float]:
@@ -73,23 +67,28 @@ def overloaded(server: Server, target: str, prepare: Prepare, seconds: float) ->
     with server.running(f"--max-in-flight={PLACES}", cpus=first) as served:
         prepare(served)
 
-        def run(connections: int, rate: float) -> Report:
+        def run(connections: int, rate: float) -> tuple[Report, float]:
             words = http_load(served.addr, connections, seconds, "GET", target, rate=rate)
-            return generate(words, cpus=last)
+            before = cpu_seconds(served.pid)
+            report = generate(words, cpus=last)
+            return report, (cpu_seconds(served.pid) - before) / report["good"] * 1e6
 
         run(PLACES, 0)
-        peak = run(PLACES, 0)["good"] / seconds
-        report = run(CONNECTIONS, peak * TIMES)
+        at_peak, cpu_at_peak = run(PLACES, 0)
+        peak = at_peak["good"] / seconds
+        report, cpu = run(CONNECTIONS, peak * TIMES)
     arrivals = peak * TIMES * seconds
     return {
         "peak, requests per second": peak,
-        "goodput at 3 times": report["good"] / seconds,
+        "goodput, requests per second": report["good"] / seconds,
         "goodput : peak": report["good"] / seconds / peak,
         "shed, share of arrivals": report["shed"] / arrivals,
         "unsent, share of arrivals": report["unsent"] / arrivals,
         "p50 of accepted, ms": report["p50"] / 1e3,
         "p99 of accepted, ms": report["p99"] / 1e3,
         "places / peak, ms": PLACES / peak * 1e3,
+        "CPU at the peak, µs/served": cpu_at_peak,
+        "CPU in overload, µs/served": cpu,
     }
 
 

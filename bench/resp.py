@@ -36,7 +36,7 @@ def measure(effort: Effort) -> None:
     if missing:
         print(f"\nRESP: skipped, not installed: {', '.join(missing)} (Debian: apt install redis)")
         return
-    ours = {f"service ({store})": service(store, "tcp") for store in STORES}
+    ours = {store: service(store, "tcp") for store in STORES}
     others = {"redis": redis(), "mini-redis": bare("bench-mini-redis")}
     for command, pipeline in product(("GET", "SET"), GOALS):
 
