@@ -67,7 +67,7 @@ pub struct Settings {
     #[arg(long, env = "APP_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
     pub body_timeout: Duration,
 
-    /// The largest body of a request that is accepted
+    /// The largest body of a request that is accepted; times --max-in-flight, what bodies may take of the memory
     #[arg(long, env = "APP_MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576")]
     pub max_body_bytes: NonZeroU32,
 

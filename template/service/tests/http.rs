@@ -290,6 +290,57 @@ async fn unknown_routes_and_methods_are_problems() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_route_is_described_and_every_description_is_a_route() {
+    const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+    let service = start();
+    let description = service.call("GET /openapi.json").await.json();
+    let paths = description["paths"].as_object().unwrap();
+    let mut described = Vec::new();
+    for (path, operations) in paths {
+        for method in METHODS {
+            let operation = operations.get(method);
+            described.extend(operation.map(|_| format!("{method} {path}")));
+            // With a parameter that no route has, a route that is there says so, and changes nothing.
+            let call = format!("{} {}?no-such-parameter=", method.to_uppercase(), path.replace("{key}", "k"));
+            let request = Request::builder().method(&*method.to_uppercase()).uri(call.split_once(' ').unwrap().1);
+            let status = service.send(request.body(Body::empty()).unwrap()).await.status();
+            assert_ne!(status, StatusCode::NOT_FOUND, "{call}");
+            assert_eq!(status != StatusCode::METHOD_NOT_ALLOWED, operation.is_some(), "{call}");
+        }
+    }
+    described.sort();
+    assert_eq!(
+        described,
+        [
+            "delete /v1/keys/{key}",
+            "get /openapi.json",
+            "get /v1/events",
+            "get /v1/keys",
+            "get /v1/keys/{key}",
+            "put /v1/keys/{key}",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_description_says_what_comes_in_and_what_goes_out() {
+    let description = start().call("GET /openapi.json").await.json();
+    let put = &description["paths"]["/v1/keys/{key}"]["put"];
+    let names: Vec<_> = put["parameters"].as_array().unwrap().iter().map(|each| &each["name"]).collect();
+    assert_eq!(names, ["key", "ttl", "If-Match", "If-None-Match"]);
+    assert!(put["requestBody"]["content"]["application/octet-stream"].is_object(), "{put}");
+    assert!(put["responses"]["201"]["headers"]["ETag"].is_object(), "{put}");
+    for status in ["400", "408", "412", "413", "415", "500", "503", "504"] {
+        let schema = &put["responses"][status]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(schema, "#/components/schemas/Problem", "{status}");
+    }
+    assert!(description["components"]["schemas"]["Problem"]["properties"]["status"].is_object());
+    assert!(description["components"]["schemas"]["Listing"].is_object());
+    let events = &description["paths"]["/v1/events"]["get"];
+    assert!(events["responses"]["200"]["content"]["text/event-stream"].is_object(), "{events}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_breaks_off_stores_nothing() {
     let service = start();
     let broken = Body::from_stream(stream::iter([Ok(Bytes::from("half")), Err(std::io::Error::other("reset"))]));

@@ -5,12 +5,33 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use domain::{Condition, Revision, Revisions};
+use utoipa::{
+    IntoParams,
+    openapi::{
+        Object, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
 use super::bad_request;
 use crate::problem::Problem;
 
 /// The conditions that a request makes.
 pub(super) struct Conditions(pub(super) Condition);
+
+impl IntoParams for Conditions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = |name, meaning| {
+            let schema = Some(Object::with_type(Type::String));
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
+            parameter.description(Some(meaning)).schema(schema).build()
+        };
+        vec![
+            header("If-Match", "Only if the key is at one of these revisions; `*` is any"),
+            header("If-None-Match", "Only if the key is at none of these revisions; `*` is any"),
+        ]
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Conditions {
     type Rejection = Problem;

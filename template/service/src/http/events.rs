@@ -1,6 +1,6 @@
 //! The stream of events, as server-sent events.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Error, Extension,
@@ -35,16 +35,24 @@ struct Lagged {
 }
 
 /// Streams what happens from now on to keys that begin with the prefix, until the drain.
+#[utoipa::path(
+    get, path = "/v1/events", params(params::Events),
+    responses((
+        status = 200, content_type = "text/event-stream", body = String,
+        description = "Events `put`, `delete` and `expire` with data `{\"key\":\"k\",\"revision\":7}`; \
+            who reads too slowly gets `lagged` with `{\"missed\":12}`",
+    )),
+)]
 pub(super) async fn stream(
-    State(App { store, phases }): State<App>,
+    State(app): State<Arc<App>>,
     Params(params::Events { prefix }): Params<params::Events>,
 ) -> (Extension<OpenEnded>, Sse<impl Stream<Item = Result<sse::Event, Error>>>) {
     // Subscribed before the response head is sent: whoever has seen the head misses nothing.
-    let events = stream::unfold((store.subscribe(), prefix), |(mut events, prefix)| async {
+    let events = stream::unfold((app.store.subscribe(), prefix), |(mut events, prefix)| async {
         let event = next(&mut events, &prefix).await?;
         Some((event, (events, prefix)))
     });
-    let events = events.take_until(async move { phases.draining().await });
+    let events = events.take_until(async move { app.phases.draining().await });
     (Extension(OpenEnded), Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -1,6 +1,6 @@
 //! The handlers of keys: a request in, one call of the store, a response out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -13,6 +13,7 @@ use domain::{Change, Found, Key, Mismatch, Page, Revision};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::time;
+use utoipa::ToSchema;
 
 use super::{
     App, bad_request,
@@ -25,25 +26,38 @@ use crate::{problem::Problem, store::StoreError};
 /// How many keys a listing has at most, and when nobody says how many.
 const LISTED: usize = 1000;
 
+/// Where a key is.
+const KEY: &str = "/v1/keys/{key}";
+
 /// A listing, as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Listing {
     keys: Vec<Item>,
     more: bool,
 }
 
 /// A key in a listing, as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Item {
     key: String,
     revision: Revision,
     size: usize,
+    #[schema(value_type = Option<u64>)]
     expires_in_ms: Option<u128>,
 }
 
 /// Stores the body under the key.
+#[utoipa::path(
+    put, path = KEY, params(PathKey, params::Put, Conditions),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The value"),
+    responses(
+        (status = 201, description = "The key is new", headers(("ETag" = String, description = "Its revision"))),
+        (status = 200, description = "The value is replaced", headers(("ETag" = String, description = "Its revision"))),
+        (status = 412, description = "The condition does not hold; nothing has changed"),
+    ),
+)]
 pub(super) async fn put(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     PathKey(key): PathKey,
     Params(params): Params<params::Put>,
     Conditions(condition): Conditions,
@@ -59,8 +73,20 @@ pub(super) async fn put(
 ///
 /// With `after`, 204 says that nothing has changed, and 404 that the key was removed after `after`: whoever wants to
 /// wait for its return asks with `after=0`, which takes a key that is not there for no change.
+#[utoipa::path(
+    get, path = KEY, params(PathKey, params::Get, Conditions),
+    responses(
+        (status = 200, content_type = "application/octet-stream", body = Vec<u8>, description = "The value",
+            headers(("ETag" = String, description = "Its revision"))),
+        (status = 204, description = "Nothing is newer than `after`"),
+        (status = 304, description = "`If-None-Match` names its revision",
+            headers(("ETag" = String, description = "Its revision"))),
+        (status = 404, description = "There is no such key"),
+        (status = 412, description = "The key is not at the revision of `If-Match`"),
+    ),
+)]
 pub(super) async fn get(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     PathKey(key): PathKey,
     Params(params): Params<params::Get>,
     Conditions(condition): Conditions,
@@ -84,8 +110,16 @@ pub(super) async fn get(
 }
 
 /// Deletes the key.
+#[utoipa::path(
+    delete, path = KEY, params(PathKey, Conditions),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is no such key"),
+        (status = 412, description = "The condition does not hold; nothing has changed"),
+    ),
+)]
 pub(super) async fn delete(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     PathKey(key): PathKey,
     Params(params::None {}): Params<params::None>,
     Conditions(condition): Conditions,
@@ -96,8 +130,12 @@ pub(super) async fn delete(
     }
 }
 
-/// Lists keys.
-pub(super) async fn list(State(app): State<App>, Params(params): Params<params::List>) -> Result<Json<Listing>> {
+/// Lists keys, in order.
+#[utoipa::path(
+    get, path = "/v1/keys", params(params::List),
+    responses((status = 200, description = "The first of them", body = Listing)),
+)]
+pub(super) async fn list(State(app): State<Arc<App>>, Params(params): Params<params::List>) -> Result<Json<Listing>> {
     let limit = params.limit.map_or(LISTED, |limit| limit.get().min(LISTED));
     Ok(Json(app.store.list(params.prefix, limit).await?.into()))
 }

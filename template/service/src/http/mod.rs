@@ -11,6 +11,7 @@
 //! | `GET /v1/digest?prefix=P` | one hash over keys and values |
 //{% endif %}
 //! | `GET /v1/events?prefix=P` | server-sent events |
+//! | `GET /openapi.json` | the description of these routes |
 //!
 //! Whatever goes wrong is a [`Problem`]. Limits and deadlines are not this module's business: they are laid around the
 //! router.
@@ -21,7 +22,10 @@ pub mod digest;
 //{% endif %}
 mod events;
 mod keys;
+mod openapi;
 mod params;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -30,6 +34,8 @@ use axum::{
     routing::get,
 };
 use domain::Revision;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     lifecycle::Phases,
@@ -37,8 +43,8 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// What handlers work with.
-#[derive(Debug, Clone)]
+/// What handlers work with. It is shared, not cloned for each request.
+#[derive(Debug)]
 struct App {
     store: Store,
     phases: Phases,
@@ -46,13 +52,18 @@ struct App {
 
 /// All routes. Streams and waits end when `phases` say that the drain has begun.
 pub fn router(store: Store, phases: Phases) -> Router {
-    Router::new()
-        .route("/v1/keys", get(keys::list))
-        .route("/v1/keys/{key}", get(keys::get).put(keys::put).delete(keys::delete))
-        .route("/v1/events", get(events::stream))
+    // A line for each path: its handlers say by `#[utoipa::path]` where they are and what they do.
+    let (routes, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::get, keys::put, keys::delete))
+        .routes(routes!(events::stream))
+        .split_for_parts();
+    let description = Arc::new(openapi::complete(description));
+    routes
+        .route("/openapi.json", get(openapi::serve).with_state(description))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(App { store, phases })
+        .with_state(Arc::new(App { store, phases }))
 }
 
 fn bad_request(detail: impl Into<String>) -> Problem {

@@ -12,12 +12,19 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
 };
+use utoipa::IntoParams;
 
 use super::bad_request;
 use crate::{duration, problem::Problem};
 
 /// The key in the path.
-pub(super) struct PathKey(pub(super) Key);
+#[derive(IntoParams)]
+#[into_params(names("key"), parameter_in = Path)]
+pub(super) struct PathKey(
+    /// Any text but the empty one, percent-encoded.
+    #[param(value_type = String)]
+    pub(super) Key,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathKey {
     type Rejection = Problem;
@@ -57,33 +64,39 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 pub(super) struct None {}
 
 /// The parameters of a put.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Put {
     /// The key's time to live; without it, for ever.
     #[serde(default, deserialize_with = "positive")]
+    #[param(value_type = Option<String>, example = "5m")]
     pub(super) ttl: Option<Duration>,
 }
 
 /// The parameters of a get.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Get {
     /// Answer only with something newer than this.
     pub(super) after: Option<Revision>,
     /// How long to wait for it; without it, not at all.
     #[serde(default, deserialize_with = "positive")]
+    #[param(value_type = Option<String>, example = "5s")]
     pub(super) wait: Option<Duration>,
 }
 
 /// The parameters of a listing.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct List {
     /// What the keys begin with.
     #[serde(default)]
     pub(super) prefix: String,
-    /// How many keys at most.
+    /// How many keys at most; never more than 1000.
+    #[param(value_type = Option<u64>, minimum = 1)]
     pub(super) limit: Option<NonZeroUsize>,
 }
 
@@ -99,7 +112,8 @@ pub(super) struct Digest {
 
 //{% endif %}
 /// The parameters of an event stream.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Events {
     /// What the keys begin with.
