@@ -170,10 +170,21 @@ impl Store {
     /// The keys that begin with `prefix`, in order, `limit` of them at most.
     #[must_use]
     pub fn list(&self, now: Instant, prefix: &str, limit: usize) -> Page {
+        self.list_from(now, Bound::Included(prefix), prefix, limit)
+    }
+
+    /// As [`Store::list`], but only keys behind `after`, the last one of the page before.
+    #[must_use]
+    pub fn list_after(&self, now: Instant, prefix: &str, after: &Key, limit: usize) -> Page {
+        let start = if **after < *prefix { Bound::Included(prefix) } else { Bound::Excluded(&**after) };
+        self.list_from(now, start, prefix, limit)
+    }
+
+    fn list_from(&self, now: Instant, start: Bound<&str>, prefix: &str, limit: usize) -> Page {
         let mut page = Page::default();
         for (key, entry) in self
             .entries
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .filter(|(_, entry)| entry.is_live(now))
         {

@@ -35,6 +35,12 @@ pub struct Settings {
     pub http_addr: Address,
 
     //{% endif %}
+    //{% if tcp %}
+    /// Where RESP, the protocol of Redis, is served
+    #[arg(long, env = "APP_TCP_ADDR", value_name = "HOST:PORT", default_value = "127.0.0.1:6380")]
+    pub tcp_addr: Address,
+
+    //{% endif %}
     /// Where health and the log filter are served; keep it away from the public
     #[arg(long, env = "APP_ADMIN_ADDR", value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
     pub admin_addr: Address,

@@ -21,6 +21,9 @@ pub mod outbound;
 //{% endif %}
 pub mod problem;
 pub mod store;
+//{% if tcp %}
+pub mod tcp;
+//{% endif %}
 pub mod telemetry;
 
 use tokio::{select, task::JoinHandle};
@@ -30,6 +33,9 @@ use lifecycle::{Outcome, Phase, Phases, Signals, Supervisor, Times};
 use limits::Limits;
 use net::{Http, Listener};
 use store::Store;
+//{% if tcp %}
+use tcp::Resp;
+//{% endif %}
 use telemetry::Telemetry;
 
 /// Why the service could not start.
@@ -115,6 +121,9 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
         //{% if http %}
         supervisor.spawn("http listener", listeners.http.serve(Http::new(app, &settings))),
         //{% endif %}
+        //{% if tcp %}
+        supervisor.spawn("tcp listener", listeners.tcp.serve(Resp::new(store.clone(), &supervisor, &settings))),
+        //{% endif %}
     ];
     control.advance(Phase::Ready);
 
@@ -139,6 +148,10 @@ struct Listeners {
     /// For clients.
     http: Listener,
     //{% endif %}
+    //{% if tcp %}
+    /// For clients of Redis.
+    tcp: Listener,
+    //{% endif %}
     /// For operators: closes last.
     admin: Listener,
 }
@@ -149,6 +162,9 @@ impl Listeners {
             // One after the other: the first that fails is the one that is reported.
             //{% if http %}
             http: Listener::bind("http", &settings.http_addr, Phase::Draining, phases, settings).await?,
+            //{% endif %}
+            //{% if tcp %}
+            tcp: Listener::bind("tcp", &settings.tcp_addr, Phase::Draining, phases, settings).await?,
             //{% endif %}
             admin: Listener::bind("admin", &settings.admin_addr, Phase::Stopped, phases, settings).await?,
         })

@@ -19,6 +19,10 @@ pub enum Op {
     Delete(Key, Condition),
     /// The first so many keys that begin with a prefix.
     List(String, usize),
+    //{% if tcp %}
+    /// The same, of the keys behind this one.
+    ListAfter(String, Key, usize),
+    //{% endif %}
 }
 
 /// What an [`Op`] came to.
@@ -30,7 +34,7 @@ pub enum Done {
     Put(Result<Written, Mismatch>),
     /// Of [`Op::Delete`]: the revision of the deletion, `None` when the key was not there.
     Deleted(Result<Option<Revision>, Mismatch>),
-    /// Of [`Op::List`].
+    /// Of [`Op::List`] and the like.
     Listed(Page),
 }
 
@@ -73,6 +77,9 @@ impl Keys {
             Op::Put(put) => Done::Put(self.put(put)),
             Op::Delete(key, condition) => Done::Deleted(self.delete(&key, &condition)),
             Op::List(prefix, limit) => Done::Listed(self.list(&prefix, limit)),
+            //{% if tcp %}
+            Op::ListAfter(prefix, after, limit) => Done::Listed(self.store.list_after(now(), &prefix, &after, limit)),
+            //{% endif %}
         };
         ops.into_iter().map(one).collect()
     }

@@ -53,6 +53,9 @@ impl Service {
             //{% if http %}
             .env("APP_HTTP_ADDR", "127.0.0.1:0")
             //{% endif %}
+            //{% if tcp %}
+            .env("APP_TCP_ADDR", "127.0.0.1:0")
+            //{% endif %}
             .env("APP_ADMIN_ADDR", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
@@ -94,6 +97,11 @@ impl Service {
     pub fn address(&mut self, listener: &str) -> String {
         let line = self.logged(|line| line["message"] == "listening" && line["listener"] == listener);
         line["addr"].as_str().expect("an address").to_owned()
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal: `TERM`, `INT` or another that `kill` knows.

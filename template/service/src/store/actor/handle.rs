@@ -183,6 +183,20 @@ impl Store {
     }
 }
 
+//{% if tcp %}
+#[cfg(test)]
+impl Store {
+    /// A store that never gets a turn, with an inbox that is full.
+    pub(crate) fn stuck() -> Self {
+        let (inbox, messages) = mpsc::channel(1);
+        let (reply, _) = oneshot::channel();
+        assert!(inbox.try_send(Message::Run { ops: Vec::new(), reply }).is_ok());
+        std::mem::forget(messages);
+        Self { inbox, events: broadcast::Sender::new(1) }
+    }
+}
+
+//{% endif %}
 #[cfg(test)]
 mod tests {
     use std::pin::pin;

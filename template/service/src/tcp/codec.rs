@@ -1,0 +1,361 @@
+//! Commands out of bytes: RESP's arrays of bulk strings, with bounds for what a client may claim.
+
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio_util::codec::Decoder;
+
+use super::inline;
+
+/// The longest line of an inline command, as in Redis.
+const INLINE: usize = 64 * 1024;
+
+/// The longest line that a number stands on; no number is longer.
+const NUMBER: usize = 32;
+
+/// Arguments of one command. All its keys are looked up in one turn of the store, so this bounds how long others wait.
+const ARGUMENTS: i64 = 16 * 1024;
+
+/// What a command may need beside its two longest arguments, a key and a value.
+const OVERHEAD: usize = 64 * 1024;
+
+/// Reads commands, and writes replies (`reply.rs`). It trusts no length: memory is taken for what has come, never for what is claimed.
+#[derive(Debug)]
+pub(super) struct Codec {
+    /// The longest argument.
+    longest: usize,
+    /// The array that is being read.
+    array: Option<Array>,
+    /// How much of an inline command has been searched for its end.
+    searched: usize,
+}
+
+/// An array of bulk strings of which some may still be missing. Its head has been taken out of the buffer.
+#[derive(Debug)]
+struct Array {
+    /// How many strings it has.
+    count: usize,
+    /// How many of them have not come yet.
+    missing: usize,
+    /// Where those that have come end.
+    end: usize,
+}
+
+/// A command with its arguments, as bulk strings one after the other that have been checked. An inline command is
+/// rewritten as the strings that it stands for.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// How many there are; at least one.
+    pub count: usize,
+    /// `$3\r\nGET\r\n$1\r\nk\r\n`.
+    pub strings: Bytes,
+}
+
+impl Request {
+    /// The name of the command and its arguments.
+    pub(super) fn arguments(&self) -> Arguments<'_> {
+        Arguments(&self.strings)
+    }
+}
+
+/// Walks through the arguments of a [`Request`].
+#[derive(Debug, Clone)]
+pub(super) struct Arguments<'a>(&'a [u8]);
+
+impl<'a> Iterator for Arguments<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (length, start) = number(self.0, 1).ok()??;
+        let end = start + usize::try_from(length).ok()?;
+        let argument = self.0.get(start..end)?;
+        self.0 = self.0.get(end + 2..)?;
+        Some(argument)
+    }
+}
+
+/// Why a connection can't be understood any more. The words are those of Redis where it has some.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("invalid multibulk length")]
+    Count,
+    #[error("too big mbulk count string")]
+    CountLine,
+    #[error("invalid bulk length")]
+    Length,
+    #[error("too big bulk count string")]
+    LengthLine,
+    #[error("expected '$', got '{}'", char::from(*.0).escape_default())]
+    NoString(u8),
+    #[error("expected CRLF after a bulk string")]
+    NoEnd,
+    #[error("too big command")]
+    Size,
+    #[error("too big inline request")]
+    Line,
+    #[error("unbalanced quotes in request")]
+    Quotes,
+    #[error("the command took too long to arrive")]
+    Slow,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Codec {
+    /// Takes arguments up to `longest` bytes.
+    pub(super) fn new(longest: usize) -> Self {
+        Self { longest, array: None, searched: 0 }
+    }
+
+    /// Whether `input`, of which [`Decoder::decode`] has made what it can, holds the beginning of a command.
+    pub(super) fn has_begun(&self, input: &BytesMut) -> bool {
+        self.array.is_some() || !input.is_empty()
+    }
+
+    /// The line of an inline command, if it is complete.
+    fn line(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Fault> {
+        match input[self.searched..].iter().position(|byte| *byte == b'\n') {
+            // Also when it has come in one piece: what is too long does not depend on that.
+            Some(position) if self.searched + position > INLINE => Err(Fault::Line),
+            Some(position) => {
+                let end = self.searched + position + 1;
+                self.searched = 0;
+                Ok(Some(input.split_to(end)))
+            }
+            None if input.len() > INLINE => Err(Fault::Line),
+            None => {
+                self.searched = input.len();
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Decoder for Codec {
+    type Item = Request;
+    type Error = Fault;
+
+    fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Request>, Fault> {
+        loop {
+            if let Some(array) = &mut self.array {
+                let largest = 2 * self.longest + OVERHEAD;
+                if !array.read(input, self.longest, largest)? {
+                    return Ok(None);
+                }
+                let (count, end) = (array.count, array.end);
+                self.array = None;
+                return Ok(Some(Request { count, strings: input.split_to(end).freeze() }));
+            }
+            match input.first() {
+                None => return Ok(None),
+                Some(b'*') => {
+                    let Some((count, end)) = number(input, 1).map_err(|bad| bad.or(Fault::Count, Fault::CountLine))?
+                    else {
+                        return Ok(None);
+                    };
+                    if count > ARGUMENTS {
+                        return Err(Fault::Count);
+                    }
+                    input.advance(end);
+                    // Redis takes an array of nothing, and even one of less, for no command.
+                    if let Ok(count @ 1..) = usize::try_from(count) {
+                        self.array = Some(Array { count, missing: count, end: 0 });
+                    }
+                }
+                Some(_) => {
+                    let Some(line) = self.line(input)? else { return Ok(None) };
+                    let request = inline::parse(&line)?;
+                    if request.arguments().any(|argument| argument.len() > self.longest) {
+                        return Err(Fault::Length);
+                    }
+                    if request.count > 0 {
+                        return Ok(Some(request));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Array {
+    /// Goes on from where it had to stop, and says whether the array is complete.
+    fn read(&mut self, input: &[u8], longest: usize, largest: usize) -> Result<bool, Fault> {
+        while self.missing > 0 {
+            match input.get(self.end) {
+                None => return Ok(false),
+                Some(b'$') => {}
+                Some(other) => return Err(Fault::NoString(*other)),
+            }
+            let Some((length, start)) =
+                number(input, self.end + 1).map_err(|bad| bad.or(Fault::Length, Fault::LengthLine))?
+            else {
+                return Ok(false);
+            };
+            let length = usize::try_from(length).ok().filter(|length| *length <= longest).ok_or(Fault::Length)?;
+            let end = start + length;
+            if end > largest {
+                return Err(Fault::Size);
+            }
+            match input.get(end..) {
+                Some([b'\r', b'\n', ..]) => {}
+                None | Some([] | [b'\r']) => return Ok(false),
+                Some(_) => return Err(Fault::NoEnd),
+            }
+            self.end = end + 2;
+            self.missing -= 1;
+        }
+        Ok(true)
+    }
+}
+
+/// Why a line holds no number.
+enum BadNumber {
+    /// It is something else.
+    Invalid,
+    /// It does not end.
+    Endless,
+}
+
+impl BadNumber {
+    fn or(self, invalid: Fault, endless: Fault) -> Fault {
+        match self {
+            Self::Invalid => invalid,
+            Self::Endless => endless,
+        }
+    }
+}
+
+/// The number on the line that begins at `start`, and where the next line begins; `None`, if the line is not complete.
+fn number(input: &[u8], start: usize) -> Result<Option<(i64, usize)>, BadNumber> {
+    let line = input.get(start..).unwrap_or_default();
+    let digits = line.iter().take(NUMBER).position(|byte| !byte.is_ascii_digit() && *byte != b'-');
+    let Some(digits) = digits else {
+        return if line.len() < NUMBER { Ok(None) } else { Err(BadNumber::Endless) };
+    };
+    match line[digits..] {
+        [b'\r'] => Ok(None),
+        [b'\r', b'\n', ..] => {
+            let number = integer(&line[..digits]).ok_or(BadNumber::Invalid)?;
+            Ok(Some((number, start + digits + 2)))
+        }
+        _ => Err(BadNumber::Invalid),
+    }
+}
+
+/// A number as Redis writes and reads it: no plus sign, no zeros in front.
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    match digits {
+        [b'0'] if digits.len() == text.len() => Some(0),
+        [b'1'..=b'9', ..] => {
+            let is_negative = digits.len() < text.len();
+            digits.iter().try_fold(0_i64, |sum, digit| {
+                let digit = i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+                let sum = sum.checked_mul(10)?;
+                if is_negative { sum.checked_sub(digit) } else { sum.checked_add(digit) }
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: usize = 100;
+
+    /// What `input` holds when it comes in pieces of these sizes, over and over: commands, and the fault after them.
+    fn commands(input: &[u8], sizes: &[usize]) -> (Vec<Vec<Vec<u8>>>, Option<String>) {
+        let (mut codec, mut buffer, mut commands) = (Codec::new(LONGEST), BytesMut::new(), Vec::new());
+        let (mut rest, mut sizes) = (input, sizes.iter().cycle());
+        while !rest.is_empty() {
+            let piece;
+            (piece, rest) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+            buffer.extend_from_slice(piece);
+            loop {
+                match codec.decode(&mut buffer) {
+                    Ok(Some(request)) => {
+                        let words: Vec<_> = request.arguments().map(<[u8]>::to_vec).collect();
+                        assert_eq!(words.len(), request.count);
+                        commands.push(words);
+                    }
+                    Ok(None) => break,
+                    Err(fault) => return (commands, Some(fault.to_string())),
+                }
+            }
+        }
+        (commands, codec.has_begun(&buffer).then(|| "incomplete".to_owned()))
+    }
+
+    #[test]
+    fn commands_are_the_same_in_whatever_pieces_they_come() {
+        let input = b"*2\r\n$3\r\nGET\r\n$3\r\n\0\r\n\r\nPING\r\n*0\r\n*-5\r\n\r\n  SET 'a b' \"\\x41\\n\" \n*1\r\n$0\r\n\r\n*1\r\n$4\r\nQUIT\r\n";
+        let expected: Vec<Vec<Vec<u8>>> = [&["GET", "\0\r\n"][..], &["PING"], &["SET", "a b", "A\n"], &[""], &["QUIT"]]
+            .map(|words| words.iter().map(|word| word.as_bytes().to_vec()).collect())
+            .into();
+        for cut in 1..input.len() {
+            assert_eq!(commands(input, &[cut, input.len()]), (expected.clone(), None), "cut at {cut}");
+        }
+        for sizes in [&[1][..], &[2], &[3], &[5], &[1, 7, 2], &[13, 1, 1], &[64, 3]] {
+            assert_eq!(commands(input, sizes), (expected.clone(), None), "pieces of {sizes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_resp_is_a_fault_in_whatever_pieces_it_comes() {
+        let too_long = format!("*1\r\n${}\r\n", LONGEST + 1);
+        let too_many = format!("*{}\r\n", ARGUMENTS + 1);
+        let endless_line = "x".repeat(INLINE + 1);
+        let too_much = format!("*1000\r\n{}", format!("$100\r\n{}\r\n", "x".repeat(100)).repeat(1000));
+        let long_word = format!("GET {}\r\n", "x".repeat(LONGEST + 1));
+        for (input, fault) in [
+            ("*x\r\n", "invalid multibulk length"),
+            ("*\r\n", "invalid multibulk length"),
+            ("*1\n$4\nPING\n", "invalid multibulk length"),
+            ("*1\rx", "invalid multibulk length"),
+            ("*01\r\n", "invalid multibulk length"),
+            ("*9223372036854775808\r\n", "invalid multibulk length"),
+            (&too_many, "invalid multibulk length"),
+            ("*11111111111111111111111111111111", "too big mbulk count string"),
+            ("*1\r\n:1\r\n", "expected '$', got ':'"),
+            ("*1\r\n*1\r\n", "expected '$', got '*'"),
+            ("*1\r\n\x1b", "expected '$', got '\\u{1b}'"),
+            ("*1\r\n$-1\r\n", "invalid bulk length"),
+            ("*1\r\n$+1\r\n", "invalid bulk length"),
+            (&too_long, "invalid bulk length"),
+            ("*1\r\n$11111111111111111111111111111111", "too big bulk count string"),
+            ("*1\r\n$4\r\nPINGxx", "expected CRLF after a bulk string"),
+            ("*1\r\n$4\r\nPING\rx", "expected CRLF after a bulk string"),
+            (&too_much, "too big command"),
+            (&endless_line, "too big inline request"),
+            (&long_word, "invalid bulk length"),
+            ("GET \"a\r\n", "unbalanced quotes in request"),
+            ("GET 'a'b\r\n", "unbalanced quotes in request"),
+        ] {
+            for size in [1, 7, 64, input.len()] {
+                assert_eq!(commands(input.as_bytes(), &[size]), (vec![], Some(fault.to_owned())), "{size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_takes_no_memory() {
+        let mut codec = Codec::new(usize::MAX / 4);
+        let mut buffer = BytesMut::from("*1000\r\n$1000000000000\r\nx");
+        assert!(matches!(codec.decode(&mut buffer), Ok(None)));
+        assert!(buffer.capacity() < 1000);
+    }
+
+    #[test]
+    fn numbers_are_what_redis_takes_for_numbers() {
+        for (text, number) in
+            [("0", 0), ("7", 7), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
+        {
+            assert_eq!(integer(text.as_bytes()), Some(number));
+        }
+        for text in ["", "-", "-0", "00", "+1", "1.0", " 1", "1 ", "9223372036854775808", "-9223372036854775809"] {
+            assert_eq!(integer(text.as_bytes()), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The two ends of a connection: reading with deadlines, writing with backpressure, and a parting that loses nothing.
+
+use std::{io, mem, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    select,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::codec::{Decoder, Encoder};
+
+use super::{
+    Shared,
+    codec::{Codec, Fault, Request},
+    reply::Reply,
+    session::Session,
+};
+use crate::{
+    lifecycle::{Phase, Phases, Supervisor},
+    net::{Connection, linger},
+};
+
+/// The least that is read at once. What a client pipelines usually fits, and thousands of idle clients cost little.
+const LEAST: usize = 1024;
+
+/// The most that is read at once, and that is written without asking whether the client reads.
+pub(super) const MOST: usize = 64 * 1024;
+
+/// Larger buffers are given back as soon as they are empty.
+const KEPT: usize = 16 * 1024;
+
+/// A client that takes nothing of its replies for this long does not read them.
+const STALL: Duration = Duration::from_secs(30);
+
+/// In the drain: how long a client may be silent, and how long all waiting for it may take. What had been sent when the
+/// drain began is here by then.
+const LAST_CALL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(750));
+
+/// The same for a client of whose command the beginning has come.
+const LAST_CALL_BEGUN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
+
+/// In the drain: how long a client may take to notice what it was sent last.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// In the drain: more than this can't have been in the kernel's buffers when it began.
+const LAST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client has gone, or it is to be cut off.
+    Gone(io::Error),
+    /// What has been said to the client last has to reach it.
+    Farewell,
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+/// Serves a connection until either side closes it.
+///
+/// # Cancel safety
+/// Dropping it closes the connection at once; commands that the store has taken are still carried out.
+pub(super) async fn serve(shared: Arc<Shared>, connection: Connection) {
+    let peer = connection.stream.peer_addr().ok();
+    let life = Life::new(connection.phases.clone(), connection.closing());
+    let wire = Wire::new(&shared, connection.stream, life);
+    let mut session = Session::new(shared, wire, peer);
+    let end = session.run().await;
+    let (mut wire, span) = session.into_parts();
+    match end {
+        End::Gone(error) => tracing::debug!(parent: &span, %error, "closed"),
+        End::Farewell => {
+            let is_draining = wire.life.stage == Stage::Draining;
+            if wire.flush().await.is_ok() {
+                let close = linger::close(&mut wire.stream);
+                if is_draining {
+                    // Whoever goes on sending must not hold the drain. An error says that it does.
+                    drop(timeout(FAREWELL, close).await);
+                } else {
+                    close.await;
+                }
+            }
+            tracing::debug!(parent: &span, "closed");
+        }
+    }
+}
+
+/// A connection's bytes on their way in and out.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub stream: TcpStream,
+    /// What has come and is not understood yet.
+    pub input: BytesMut,
+    /// What is to be sent.
+    pub output: BytesMut,
+    /// Reads and writes RESP.
+    codec: Codec,
+    /// How much to read at once.
+    chunk: usize,
+    /// How long a command may take to arrive.
+    frame_timeout: Duration,
+    /// When the command that has begun to arrive must be here.
+    deadline: Option<Instant>,
+    /// Where the service stands, as far as this connection has to know.
+    pub life: Life,
+    /// What the work that is going on is called.
+    pub task: &'static str,
+    /// Knows of work that the drain waits for.
+    supervisor: Supervisor,
+}
+
+impl Wire {
+    pub(super) fn new(shared: &Shared, stream: TcpStream, life: Life) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            codec: Codec::new(shared.longest),
+            chunk: LEAST,
+            frame_timeout: shared.frame_timeout,
+            deadline: None,
+            life,
+            task: "tcp",
+            supervisor: shared.supervisor.clone(),
+        }
+    }
+
+    /// The next command that has come whole.
+    pub(super) fn next(&mut self) -> Result<Option<Request>, Fault> {
+        let request = self.codec.decode(&mut self.input)?;
+        if request.is_some() {
+            self.deadline = None;
+        }
+        Ok(request)
+    }
+
+    /// Puts a reply behind those that are to be sent.
+    pub(super) fn put(&mut self, reply: Reply) -> Result<(), End> {
+        Ok(self.codec.encode(reply, &mut self.output)?)
+    }
+
+    /// Does work that the drain has to wait for. It is named only once the service is stopping: before that nobody asks
+    /// what is unfinished.
+    ///
+    /// # Cancel safety
+    /// That of the work.
+    pub(super) async fn work<T>(&mut self, work: impl Future<Output = T> + Send) -> T {
+        let mut work = std::pin::pin!(work);
+        if self.life.stage == Stage::Serving {
+            select! {
+                biased;
+                result = work.as_mut() => return result,
+                () = self.life.next() => {}
+            }
+        }
+        let _named = self.supervisor.begin(self.task);
+        work.await
+    }
+
+    /// Makes room for what comes, and knows from when on a command is late.
+    pub(super) fn prepare(&mut self) -> Option<Instant> {
+        if self.input.is_empty() && self.input.capacity() > KEPT {
+            self.input = BytesMut::new();
+        }
+        if self.output.is_empty() && self.output.capacity() > KEPT {
+            self.output = BytesMut::new();
+        }
+        self.input.reserve(self.chunk);
+        if self.codec.has_begun(&self.input) {
+            self.deadline.get_or_insert_with(|| Instant::now() + self.frame_timeout);
+        }
+        self.deadline
+    }
+
+    /// Takes notice of what was read. Who sends much at once is read in larger pieces.
+    pub(super) fn received(&mut self, count: usize) -> Result<(), End> {
+        if count == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        if count >= self.chunk {
+            self.chunk = (self.chunk * 2).min(MOST);
+        } else if count < self.chunk / 4 {
+            self.chunk = (self.chunk / 2).max(LEAST);
+        }
+        self.life.bytes += count;
+        Ok(())
+    }
+
+    /// Waits for more from the client.
+    ///
+    /// # Cancel safety
+    /// Nothing that was read is lost when it is dropped.
+    pub(super) async fn fill(&mut self) -> Result<(), End> {
+        let deadline = self.prepare();
+        while deadline.is_none() && self.life.stage != Stage::Draining {
+            select! {
+                biased;
+                read = self.stream.read_buf(&mut self.input) => return self.received(read?),
+                () = self.life.next() => {}
+            }
+        }
+        // Rare, and so it need not make the future of every idle connection larger.
+        Box::pin(self.fill_until(deadline)).await
+    }
+
+    /// Waits for the rest of a command, or for a last one in the drain.
+    async fn fill_until(&mut self, deadline: Option<Instant>) -> Result<(), End> {
+        loop {
+            let start = Instant::now();
+            let is_draining = self.life.stage == Stage::Draining;
+            let last_call = is_draining.then(|| {
+                let (silence, all) = if deadline.is_some() { LAST_CALL_BEGUN } else { LAST_CALL };
+                start + silence.min(all.saturating_sub(self.life.waited))
+            });
+            if is_draining && self.life.bytes > LAST_BYTES {
+                return Err(End::Farewell);
+            }
+            let until = [deadline, last_call].into_iter().flatten().min().unwrap_or(start);
+            select! {
+                biased;
+                read = self.stream.read_buf(&mut self.input) => {
+                    if is_draining {
+                        self.life.waited += start.elapsed();
+                    }
+                    return self.received(read?);
+                }
+                () = self.life.next(), if !is_draining => {}
+                () = sleep_until(until) => {
+                    if deadline == Some(until) {
+                        self.put(Fault::Slow.into())?;
+                    }
+                    return Err(End::Farewell);
+                }
+            }
+        }
+    }
+
+    /// Sends what there is to send. As long as the client does not take it, nothing more is read from it.
+    ///
+    /// # Cancel safety
+    /// What was sent is known; the rest can be sent by another call.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        self.write()?;
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        Box::pin(self.flush_slowly()).await
+    }
+
+    /// Sends what the client takes at once.
+    pub(super) fn write(&mut self) -> Result<(), End> {
+        while !self.output.is_empty() {
+            match self.stream.try_write(&self.output) {
+                Ok(count) if count == self.output.len() => self.output.clear(),
+                Ok(count) => self.output.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends at the client's pace.
+    async fn flush_slowly(&mut self) -> Result<(), End> {
+        let mut named = None;
+        let mut stall = Instant::now() + STALL;
+        while !self.output.is_empty() {
+            if self.life.stage != Stage::Serving {
+                named.get_or_insert_with(|| self.supervisor.begin(self.task));
+            }
+            let left = self.output.len();
+            select! {
+                biased;
+                ready = self.stream.writable() => ready?,
+                () = self.life.next(), if self.life.stage != Stage::Draining => {}
+                () = sleep_until(stall) => return Err(stalled()),
+            }
+            self.write()?;
+            if self.output.len() < left {
+                stall = Instant::now() + STALL;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what there is, in the drain, to a client that had not asked for it just now: it is no work that could be
+    /// unfinished.
+    pub(super) async fn flush_until(&mut self, end: Instant) -> Result<(), End> {
+        while !self.output.is_empty() {
+            select! {
+                ready = self.stream.writable() => ready?,
+                () = sleep_until(end) => return Err(stalled()),
+            }
+            self.write()?;
+        }
+        Ok(())
+    }
+}
+
+fn stalled() -> End {
+    io::Error::new(io::ErrorKind::TimedOut, "the client does not read").into()
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nobody has asked for it.
+    Serving,
+    /// The signal has come: work is named from now on.
+    Stopping,
+    /// The connection has to end.
+    Draining,
+}
+
+/// Where the service stands, as far as one connection has to know.
+pub(super) struct Life {
+    pub stage: Stage,
+    /// Resolves with the next stage.
+    next: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Resolves with the stage after that.
+    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// How long the drain has waited for this client.
+    waited: Duration,
+    /// What the client has sent since the last stage began.
+    bytes: usize,
+}
+
+impl Life {
+    /// `closing` resolves when the connection has to end.
+    pub(super) fn new(phases: Phases, closing: impl Future<Output = ()> + Send + 'static) -> Self {
+        let next = Box::pin(async move { phases.reached(Phase::Stopping).await });
+        let closing = Box::pin(closing);
+        Self { stage: Stage::Serving, next, closing, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Waits for the next stage, and enters it.
+    ///
+    /// # Cancel safety
+    /// No stage is missed when it is dropped.
+    pub(super) async fn next(&mut self) {
+        self.next.as_mut().await;
+        self.stage = if self.stage == Stage::Serving { Stage::Stopping } else { Stage::Draining };
+        self.next = mem::replace(&mut self.closing, Box::pin(std::future::pending()));
+        self.bytes = 0;
+    }
+}
+
+impl std::fmt::Debug for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.stage.fmt(f)
+    }
+}

@@ -1,0 +1,65 @@
+//! RESP, the protocol of Redis, version 2: the same keys, for redis-cli and the client libraries.
+//!
+//! `codec` and `inline` make commands of bytes, `command` finds out what they ask for, `session` asks the store, `answer`
+//! and `reply` make bytes of what it has done; `connection` reads, writes and waits. Commands that a client has sent in
+//! one go cost one turn of the store and one write. `channels` and `subscriber` are `PUBLISH` and `SUBSCRIBE`.
+
+mod answer;
+mod channels;
+mod codec;
+mod command;
+mod connection;
+mod glob;
+mod inline;
+mod reply;
+mod session;
+mod subscriber;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    config::Settings,
+    lifecycle::Supervisor,
+    net::{Connection, Protocol},
+    store::Store,
+};
+use channels::Channels;
+
+/// Serves RESP.
+#[derive(Clone, Debug)]
+pub struct Resp(Arc<Shared>);
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    /// The keys.
+    store: Store,
+    /// Knows the work that is going on.
+    supervisor: Supervisor,
+    /// Who has subscribed to what.
+    channels: Channels,
+    /// The longest argument of a command.
+    longest: usize,
+    /// For a command, from its first byte to its last.
+    frame_timeout: Duration,
+}
+
+impl Resp {
+    /// Serves the keys of `store`.
+    #[must_use]
+    pub fn new(store: Store, supervisor: &Supervisor, settings: &Settings) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            supervisor: supervisor.clone(),
+            channels: Channels::new(),
+            longest: settings.max_body_bytes.get() as usize,
+            frame_timeout: settings.body_timeout,
+        }))
+    }
+}
+
+impl Protocol for Resp {
+    fn serve(self, connection: Connection) -> impl Future<Output = ()> + Send {
+        connection::serve(self.0, connection)
+    }
+}
