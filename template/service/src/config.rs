@@ -161,6 +161,9 @@ impl Settings {
                 self.shutdown_delay, self.shutdown_grace
             ));
         }
+        //{% if otel %}
+        telemetry::otel::check()?;
+        //{% endif %}
         Ok(())
     }
 }

@@ -16,6 +16,8 @@ use opentelemetry::{
 };
 use tokio::{runtime::Handle, time::Instant};
 
+use crate::limits::Refusal;
+
 /// The upper bounds of the buckets for durations, in seconds: from an answer out of memory to the request timeout.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -145,9 +147,11 @@ impl Request {
         Self { route, began: Instant::now(), status: CANCELLED }
     }
 
-    /// It was one too many.
-    pub fn shed(&self) {
-        self.route.shed.add(1);
+    /// It is not served.
+    pub fn refused(&self, refusal: Refusal) {
+        if matches!(refusal, Refusal::Overloaded) {
+            self.route.shed.add(1);
+        }
     }
 
     /// The head of its response is there. A call of gRPC has the status that gRPC gives it.

@@ -94,4 +94,22 @@ fn what_a_client_makes_up_makes_no_series() {
     let unmatched = r#"requests_total{interface="http",method="other",route="unmatched",status="404"}"#;
     assert_eq!(value(&text, unmatched), Some(100.0), "{text}");
 }
+
+#[test]
+fn what_is_shed_and_what_streams_is_counted_and_a_scrape_is_never_shed() {
+    let mut service = Service::start(&["--max-in-flight", "1"]);
+    let mut stream = service.connect("http");
+    stream.send("GET /v1/events HTTP/1.1\r\nhost: test\r\n\r\n");
+    while value(&scrape(&mut service), "streams_open") != Some(1.0) {}
+    let mut waiting = service.connect("http");
+    assert_eq!(waiting.put("/v1/keys/k", "value").status, 201);
+    waiting.send("GET /v1/keys/k?after=1&wait=60s HTTP/1.1\r\nhost: test\r\n\r\n");
+    let in_flight = r#"requests_in_flight{interface="http"}"#;
+    while value(&scrape(&mut service), in_flight) != Some(1.0) {}
+    assert_eq!(service.connect("http").get("/v1/keys/k").status, 503);
+    let text = scrape(&mut service);
+    assert_eq!(value(&text, r#"requests_shed_total{interface="http"}"#), Some(1.0), "{text}");
+    drop(stream);
+    while value(&scrape(&mut service), "streams_open") != Some(0.0) {}
+}
 //{% endif %}

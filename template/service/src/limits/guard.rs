@@ -94,7 +94,12 @@ where
         let rules = Arc::clone(&self.rules);
         let id = request_id(&request);
         let task = (rules.interface.name)(&request);
-        let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task);
+        //{% filter replace(', trace_id = tracing::field::Empty, otel.kind = "server"', traced_fields) %}
+        let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task, trace_id = tracing::field::Empty, otel.kind = "server");
+        //{% endfilter %}
+        //{% if otel %}
+        crate::telemetry::otel::join(&span, &task, request.headers());
+        //{% endif %}
         //{% if measured %}
         let meter = crate::meters::Request::begin(&task);
         //{% endif %}
@@ -114,6 +119,12 @@ where
         };
         let answered = async move {
             let refuse = rules.interface.refuse;
+            //{% if measured %}
+            let refuse = |refusal| {
+                meter.refused(refusal);
+                refuse(refusal)
+            };
+            //{% endif %}
             let start = Instant::now();
             let mut response = match answer {
                 Ok((answer, watch)) => {

@@ -58,7 +58,8 @@ struct Object<'a> {
 
 impl Object<'_> {
     fn member(&mut self, field: &Field, value: impl FnOnce(&mut dyn Write) -> fmt::Result) {
-        if self.result.is_ok() {
+        // `otel.kind` and the like are not for the log.
+        if self.result.is_ok() && !field.name().starts_with("otel.") {
             let comma = if std::mem::take(&mut self.is_empty) { "" } else { "," };
             // A field's name is a Rust identifier, with dots perhaps: nothing in it has to be escaped.
             self.result = write!(self.writer, "{comma}\"{}\":", field.name()).and_then(|()| value(self.writer));

@@ -5,6 +5,9 @@ mod format;
 //{% if metrics %}
 mod metrics;
 //{% endif %}
+//{% if otel %}
+pub mod otel;
+//{% endif %}
 mod writer;
 
 pub use filter::{ALWAYS, LogFilter, parse_filter};
@@ -19,12 +22,15 @@ use std::io::{self, IsTerminal};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 //{% endif %}
 use tracing_subscriber::{
-    fmt,
+    Layer, fmt,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
 
 use crate::config::Settings;
+//{% if otel %}
+use otel::Otel;
+//{% endif %}
 use writer::{Flush, Lines};
 
 /// Why nothing can be told.
@@ -44,6 +50,11 @@ pub enum StartError {
     #[error("can't take measurements")]
     Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
     //{% endif %}
+    //{% if otel %}
+    /// A collector.
+    #[error(transparent)]
+    Export(#[from] otel::ExportError),
+    //{% endif %}
 }
 
 /// Everything that is told, from the first line of the log to the last.
@@ -57,6 +68,10 @@ pub struct Telemetry {
     /// What is measured.
     metrics: Metrics,
     //{% endif %}
+    //{% if otel %}
+    /// What is exported.
+    otel: Otel,
+    //{% endif %}
 }
 
 /// Sends events to stdout from now on, and panics with them.
@@ -66,16 +81,35 @@ pub struct Telemetry {
 pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
     let (writer, log) = Lines::start()?;
     let (log_filter, filter) = LogFilter::new(&settings.log_filter).map_err(StartError::Filter)?;
+    let is_text = settings.log_format.map_or_else(|| io::stdout().is_terminal(), |format| format == LogFormat::Text);
     // Colours would be escape codes; the writer escapes those, wherever they come from.
     let lines = fmt::layer().with_ansi(false).with_writer(writer);
-    let registry = tracing_subscriber::registry().with(filter);
-    match settings.log_format.unwrap_or(if io::stdout().is_terminal() { LogFormat::Text } else { LogFormat::Json }) {
-        LogFormat::Text => registry.with(lines).try_init()?,
-        LogFormat::Json => {
-            let lines = lines.json().flatten_event(true).with_span_list(false).fmt_fields(format::SpanFields);
-            registry.with(lines).try_init()?;
-        }
-    }
+    let lines = match is_text {
+        true => lines.boxed(),
+        false => lines.json().flatten_event(true).with_span_list(false).fmt_fields(format::SpanFields).boxed(),
+    };
+    // The filter is that of the log alone: what else listens has one of its own.
+    let layers = vec![lines.with_filter(filter).boxed()];
+    //{% if measured %}
+    let meters = SdkMeterProvider::builder();
+    //{% endif %}
+    //{% if metrics %}
+    let (meters, metrics) = Metrics::read(meters)?;
+    //{% endif %}
+    //{% if otel %}
+    let (mut otel, meters, spans) = Otel::start(meters)?;
+    let layers: Vec<_> = layers.into_iter().chain(spans).collect();
+    //{% endif %}
+    //{% if measured %}
+    let meters = meters.build();
+    //{% endif %}
+    //{% if otel %}
+    otel.measures(&meters);
+    //{% endif %}
+    //{% if measured %}
+    opentelemetry::global::set_meter_provider(meters);
+    //{% endif %}
+    tracing_subscriber::registry().with(layers).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let payload = panic.payload();
@@ -83,21 +117,15 @@ pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
         let reason = reason.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         tracing::error!(place, reason, "panic");
     }));
-    //{% if measured %}
-    let meters = SdkMeterProvider::builder();
-    //{% endif %}
-    //{% if metrics %}
-    let (meters, metrics) = Metrics::read(meters)?;
-    //{% endif %}
-    //{% if measured %}
-    opentelemetry::global::set_meter_provider(meters.build());
-    //{% endif %}
     Ok(Telemetry {
         // Held to the end of the process.
         log_filter,
         log,
         //{% if metrics %}
         metrics,
+        //{% endif %}
+        //{% if otel %}
+        otel,
         //{% endif %}
     })
 }
@@ -119,6 +147,9 @@ impl Telemetry {
     //{% endif %}
     /// Logs how the service has ended, as the last line, and waits until it is written or its reader has had its chance.
     pub fn end(self, outcome: &str) {
+        //{% if otel %}
+        self.otel.flush();
+        //{% endif %}
         // Nothing is lost for a full queue that has yet to be written.
         self.log.flush();
         tracing::info!(target: ALWAYS, outcome, "stopped");

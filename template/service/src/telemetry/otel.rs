@@ -1,0 +1,338 @@
+//! Traces and measurements for a collector, by OTLP. The standard's variables (`OTEL_…`) say where to and how; while
+//! they name no endpoint, nothing is exported.
+//!
+//! What is exported waits in bounded queues, and what finds no place there is dropped: a collector that is slow or gone
+//! costs nothing but what it would have learnt. The exporters run on a thread with a runtime of its own. On the
+//! service's they would be gone when the last spans are to be sent, and a runtime with one worker would wait for itself.
+
+use std::{
+    env,
+    future::poll_fn,
+    io,
+    pin::pin,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::sync_channel,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use opentelemetry::{
+    propagation::{Extractor, Injector, TextMapPropagator},
+    trace::{TraceContextExt, TracerProvider},
+};
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    metrics::{
+        MeterProviderBuilder, SdkMeterProvider, Temporality, data::ResourceMetrics, exporter::PushMetricExporter,
+    },
+    propagation::TraceContextPropagator,
+    trace::{SdkTracerProvider, SpanData},
+};
+use tokio::runtime::{Builder, Handle};
+use tracing::{Span, level_filters::LevelFilter};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{Layer, Registry, filter::Targets};
+
+/// How long the end of the service waits for the collector to take the last of it.
+const FLUSH: Duration = Duration::from_millis(1500);
+
+/// How often a collector that takes nothing is complained about.
+const REPORT: Duration = Duration::from_secs(60);
+
+/// Whether spans are exported: what only they need is left out otherwise.
+static TRACES: AtomicBool = AtomicBool::new(false);
+
+/// Why nothing can be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The thread of the exporters.
+    #[error("can't start the thread that exports telemetry")]
+    Thread(#[from] io::Error),
+    /// What the variables say.
+    #[error("can't export telemetry")]
+    Build(#[from] ExporterBuildError),
+}
+
+/// What takes spans from the program.
+type Spans = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What is exported apart from the other: each signal has variables of its own.
+#[derive(Clone, Copy, Debug)]
+enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "TRACES",
+            Self::Metrics => "METRICS",
+        }
+    }
+
+    /// The variable that holds for this signal, and what it says: its own, or the one for all.
+    fn variable(self, end: &str) -> Option<(String, String)> {
+        let names = [format!("OTEL_EXPORTER_OTLP_{}_{end}", self.name()), format!("OTEL_EXPORTER_OTLP_{end}")];
+        names.into_iter().find_map(|name| variable(&name).map(|value| (name, value)))
+    }
+
+    /// Whether it is exported.
+    fn is_on(self) -> bool {
+        let is_disabled = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let has_none = variable(&format!("OTEL_{}_EXPORTER", self.name())).is_some_and(|value| value == "none");
+        !is_disabled && !has_none && self.variable("ENDPOINT").is_some()
+    }
+
+    fn check(self) -> Result<(), String> {
+        match self.variable("PROTOCOL") {
+            Some((name, value)) if value != "grpc" && value != "http/protobuf" => {
+                return Err(format!("invalid value '{value}' for '{name}': expected grpc or http/protobuf"));
+            }
+            _ => {}
+        }
+        match self.variable("ENDPOINT") {
+            Some((name, value)) if value.starts_with("https:") => Err(format!(
+                "invalid value for '{name}': this program has no TLS for telemetry; export to a collector beside it, by http://"
+            )),
+            // An endpoint may hold a password, so it is not repeated.
+            Some((name, value)) if !value.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http")) => {
+                Err(format!("invalid value for '{name}': expected http://HOST:PORT"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    let value = env::var_os(name).filter(|value| !value.is_empty())?;
+    Some(value.to_string_lossy().into_owned())
+}
+
+/// Checks what the variables say, as settings are checked.
+///
+/// # Errors
+/// What is wrong, and with which variable.
+pub fn check() -> Result<(), String> {
+    [Signal::Traces, Signal::Metrics].into_iter().filter(|signal| signal.is_on()).try_for_each(Signal::check)
+}
+
+/// What is exported, until the service ends.
+#[derive(Debug, Default)]
+pub(super) struct Otel {
+    /// Where spans go.
+    traces: Option<SdkTracerProvider>,
+    /// Where measurements go.
+    metrics: Option<SdkMeterProvider>,
+}
+
+impl Otel {
+    /// Has `meters` export, too, and gives what exports spans, if the variables want it.
+    pub(super) fn start(
+        mut meters: MeterProviderBuilder,
+    ) -> Result<(Self, MeterProviderBuilder, Option<Spans>), ExportError> {
+        let mut otel = Self::default();
+        let mut layer = None;
+        if !Signal::Traces.is_on() && !Signal::Metrics.is_on() {
+            return Ok((otel, meters, layer));
+        }
+        let runtime = runtime()?;
+        // tonic spawns a task when its client is made.
+        let _entered = runtime.enter();
+        if Signal::Traces.is_on() {
+            let exporter = Aside::new(SpanExporter::builder().build()?, &runtime);
+            let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build();
+            let spans = tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("service"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
+                // Ours, so that the exporters' own are never exported; and whatever the log filter says.
+                .with_filter(Targets::new().with_target("service", LevelFilter::INFO));
+            layer = Some(spans.boxed());
+            otel.traces = Some(provider);
+            TRACES.store(true, Ordering::Relaxed);
+        }
+        if Signal::Metrics.is_on() {
+            let exporter = Aside::new(MetricExporter::builder().build()?, &runtime);
+            meters = meters.with_periodic_exporter(exporter).with_resource(resource());
+        }
+        Ok((otel, meters, layer))
+    }
+
+    /// The provider of what is measured: it is flushed at the end.
+    pub(super) fn measures(&mut self, meters: &SdkMeterProvider) {
+        if Signal::Metrics.is_on() {
+            self.metrics = Some(meters.clone());
+        }
+    }
+
+    /// Exports what is left, if the collector takes it in time.
+    pub(super) fn flush(self) {
+        let deadline = Instant::now() + FLUSH;
+        let (done, is_done) = sync_channel(2);
+        let all_done = done.clone();
+        let (traces, metrics) = (self.traces, self.metrics);
+        // Errors say that the collector takes nothing, or that nobody waits any more; that has been reported.
+        let traces =
+            traces.map(|traces| thread::spawn(move || drop((traces.shutdown_with_timeout(FLUSH), done.send(())))));
+        let metrics = metrics.map(|metrics| thread::spawn(move || drop((metrics.shutdown(), all_done.send(())))));
+        for _thread in traces.into_iter().chain(metrics) {
+            is_done.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
+        }
+    }
+}
+
+/// Who exports: as the variables say, else the name of the program.
+fn resource() -> Resource {
+    let resource = Resource::builder().build();
+    let named = resource.get(&"service.name".into()).is_some_and(|name| !name.as_str().starts_with("unknown_service"));
+    let program = env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    match program {
+        Some(program) if !named => Resource::builder().with_service_name(program).build(),
+        _ => resource,
+    }
+}
+
+/// The runtime of the exporters. Its thread ends with the process.
+fn runtime() -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new().name("otlp".to_owned()).spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
+}
+
+/// An exporter that finds its runtime wherever it is called from, and complains with measure.
+#[derive(Debug)]
+struct Aside<E> {
+    /// What exports.
+    exporter: E,
+    /// Where its connections live.
+    runtime: Handle,
+    /// When it was last said that it can't, if it can't.
+    complained: Mutex<Option<Instant>>,
+}
+
+impl<E: Send + Sync> Aside<E> {
+    fn new(exporter: E, runtime: &Handle) -> Self {
+        Self { exporter, runtime: runtime.clone(), complained: Mutex::new(None) }
+    }
+
+    async fn done(&self, export: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
+        let mut export = pin!(export);
+        let result = poll_fn(|cx| {
+            let _entered = self.runtime.enter();
+            export.as_mut().poll(cx)
+        })
+        .await;
+        self.report(&result);
+        result
+    }
+
+    fn report(&self, result: &OTelSdkResult) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) => {
+                if complained.take().is_some() {
+                    tracing::info!("telemetry is exported again");
+                }
+            }
+            Err(error) => {
+                if complained.is_none_or(|last| last.elapsed() > REPORT) {
+                    tracing::warn!(%error, "the collector takes no telemetry: it is dropped, and tried again");
+                    *complained = Some(Instant::now());
+                }
+            }
+        }
+    }
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for Aside<SpanExporter> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.done(self.exporter.export(batch)).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl PushMetricExporter for Aside<MetricExporter> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.done(self.exporter.export(metrics)).await
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
+
+/// Makes a request's `span` part of the trace that its caller names in `traceparent`, or the first of a new one; its log
+/// lines carry the trace's id. `name` is what the trace calls it.
+pub fn join(span: &Span, name: &str, headers: &HeaderMap) {
+    if !TRACES.load(Ordering::Relaxed) {
+        return;
+    }
+    let parent = TraceContextPropagator::new().extract(&Incoming(headers));
+    // An error says that the span is not traced.
+    drop(span.set_parent(parent));
+    let context = span.context();
+    let traced = context.span();
+    traced.update_name(name.to_owned());
+    if traced.span_context().is_valid() {
+        span.record("trace_id", tracing::field::display(traced.span_context().trace_id()));
+    }
+}
+
+/// Names the trace of the current span to whom a request is sent, in `traceparent`.
+pub fn propagate(headers: &mut HeaderMap) {
+    if TRACES.load(Ordering::Relaxed) {
+        TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Outgoing(headers));
+    }
+}
+
+/// The headers of a request that came.
+struct Incoming<'a>(&'a HeaderMap);
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+/// The headers of a request that is sent.
+struct Outgoing<'a>(&'a mut HeaderMap);
+
+impl Injector for Outgoing<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
