@@ -171,6 +171,7 @@ impl Drop for Request {
 }
 
 /// Something that is there until it is dropped.
+#[derive(Debug)]
 pub struct Open(BoundUpDownCounter<i64>);
 
 impl Open {

@@ -123,19 +123,24 @@ impl Protocol for Http {
         // hyper closes an idle HTTP/1.1 connection at once when it is told to end, a busy one after the next answer, and
         // drops what its client had sent by then. So what is in the socket, or on its way, is first given the chance to
         // come, and the last answer says `Connection: close`. HTTP/2 has its own farewell in GOAWAY.
-        if !traffic.is_http2() {
+        //
+        // The box keeps all that out of the memory of connections that have not come to it.
+        let farewell = Box::pin(async {
+            if !traffic.is_http2() {
+                select! {
+                    biased;
+                    () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => return,
+                    () = traffic.quiet(LAST_CALL) => {}
+                }
+            }
+            connection.as_mut().graceful_shutdown();
             select! {
                 biased;
-                () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => return,
-                () = traffic.quiet(LAST_CALL) => {}
+                () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => {}
+                () = traffic.quiet(FAREWELL) => {}
             }
-        }
-        connection.as_mut().graceful_shutdown();
-        select! {
-            biased;
-            () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => {}
-            () = traffic.quiet(FAREWELL) => {}
-        }
+        });
+        farewell.await;
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use places::Places;
+use places::{Place, Places};
 
 use crate::{
     address::Address,
@@ -79,6 +79,12 @@ pub struct Connection {
     pub phases: Phases,
     /// From this phase on it has to end.
     closes: Phase,
+    /// Given back when the connection is dropped.
+    _place: Place,
+    //{% if measured %}
+    /// Counts it until then.
+    _open: crate::meters::Open,
+    //{% endif %}
 }
 
 impl Connection {
@@ -146,16 +152,19 @@ impl Listener {
         let meter = crate::meters::Connections::of(self.name);
         //{% endif %}
         let connect = |stream, permits| {
-            let (protocol, phases, tasks) = (protocol.clone(), self.phases.clone(), connections.clone());
-            let place = self.places.take(permits);
-            //{% if measured %}
-            let place = (place, meter.accepted());
-            //{% endif %}
-            let connection = protocol.serve(Connection { stream, tasks, phases, closes: self.closes });
-            connections.spawn(async move {
-                connection.await;
-                drop(place);
-            });
+            let connection = Connection {
+                stream,
+                tasks: connections.clone(),
+                phases: self.phases.clone(),
+                closes: self.closes,
+                // What it has taken goes back when it is dropped.
+                _place: self.places.take(permits),
+                //{% if measured %}
+                _open: meter.accepted(),
+                //{% endif %}
+            };
+            // As it is: a block around it would hold it twice, where it is captured and where it is awaited.
+            connections.spawn(protocol.clone().serve(connection));
         };
         let mut shortage = Shortage { listener: self.name, reported: None };
         loop {

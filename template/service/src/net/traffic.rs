@@ -6,9 +6,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    task::Waker,
     time::Duration,
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::time::sleep;
 
 use super::io::Inbox;
@@ -39,6 +41,8 @@ pub(super) struct Traffic {
     has_unread_chunks: AtomicBool,
     /// Whether a response with an end is on its way to an HTTP/1.1 client.
     is_answering: AtomicBool,
+    /// Wakes the connection when something is held back from hyper that may be read.
+    waker: AtomicWaker,
     /// Whether bytes, or the end of them, are held back from hyper, which waits for them.
     is_holding: AtomicBool,
     /// Whether the connection should end with what has come in so far.
@@ -74,6 +78,7 @@ impl Traffic {
             is_http2: AtomicBool::new(false),
             has_unread_chunks: AtomicBool::new(false),
             is_answering: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
             is_holding: AtomicBool::new(false),
             is_closed_to_new: AtomicBool::new(false),
         })
@@ -156,7 +161,8 @@ impl Traffic {
     }
 
     /// Something is held back from hyper, which will not ask for it again by itself.
-    pub(super) fn holds_back(&self) {
+    pub(super) fn holds_back(&self, waker: &Waker) {
+        self.waker.register(waker);
         self.is_holding.store(true, Relaxed);
     }
 
@@ -251,7 +257,11 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.traffic.in_flight.fetch_sub(1, Relaxed);
+        let was_last = self.traffic.in_flight.fetch_sub(1, Relaxed) == 1;
+        if was_last && self.traffic.is_holding.load(Relaxed) {
+            // Mostly it is the connection itself that drops it; but a handler may keep its request for longer.
+            self.traffic.waker.wake();
+        }
         if *self.is_stream.get_mut() {
             self.traffic.streams.fetch_sub(1, Relaxed);
             //{% if measured %}
