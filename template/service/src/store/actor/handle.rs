@@ -8,8 +8,9 @@ use tokio::sync::{
     mpsc::{self, error::SendTimeoutError},
     oneshot,
 };
+use tracing::{Level, Span};
 
-use super::{Message, Reply, task::Task};
+use super::{Envelope, Message, Reply, task::Task};
 use crate::{
     lifecycle::{Phases, Supervisor},
     store::{Done, Op, Put, StoreError, Written},
@@ -49,7 +50,7 @@ impl Options {
 /// A handle to the store. Cheap to clone; the task behind it ends with the last handle.
 #[derive(Debug, Clone)]
 pub struct Store {
-    inbox: mpsc::Sender<Message>,
+    inbox: mpsc::Sender<Envelope>,
     events: broadcast::Sender<Event>,
 }
 
@@ -175,10 +176,16 @@ impl Store {
 
     async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send_timeout(message(reply), PATIENCE).await.map_err(|refused| match refused {
-            SendTimeoutError::Timeout(_) => StoreError::Overloaded,
-            SendTimeoutError::Closed(_) => StoreError::Stopped,
-        })?;
+        let is_logged = tracing::enabled!(Level::DEBUG);
+        let span = if is_logged { Span::current() } else { Span::none() };
+        let envelope = Envelope { message: message(reply), span };
+        // Nearly always there is room, and then no deadline is needed.
+        if let Err(refused) = self.inbox.try_send(envelope) {
+            self.inbox.send_timeout(refused.into_inner(), PATIENCE).await.map_err(|refused| match refused {
+                SendTimeoutError::Timeout(_) => StoreError::Overloaded,
+                SendTimeoutError::Closed(_) => StoreError::Stopped,
+            })?;
+        }
         answer.await.map_err(|_| StoreError::Stopped)
     }
 }
@@ -190,7 +197,8 @@ impl Store {
     pub(crate) fn stuck() -> Self {
         let (inbox, messages) = mpsc::channel(1);
         let (reply, _) = oneshot::channel();
-        assert!(inbox.try_send(Message::Run { ops: Vec::new(), reply }).is_ok());
+        let message = Message::Run { ops: Vec::new(), reply };
+        assert!(inbox.try_send(Envelope { message, span: Span::none() }).is_ok());
         std::mem::forget(messages);
         Self { inbox, events: broadcast::Sender::new(1) }
     }
@@ -202,11 +210,12 @@ mod tests {
     use std::pin::pin;
 
     use tokio::time::{self, Instant};
+    use tracing::{Instrument, instrument::WithSubscriber};
 
     use super::*;
 
     /// A handle whose task never gets a turn, and its inbox.
-    fn stuck(places: usize) -> (Store, mpsc::Receiver<Message>) {
+    fn stuck(places: usize) -> (Store, mpsc::Receiver<Envelope>) {
         let (inbox, messages) = mpsc::channel(places);
         (Store { inbox, events: broadcast::Sender::new(1) }, messages)
     }
@@ -237,5 +246,14 @@ mod tests {
         drop(messages);
         assert_eq!(accepted.await, Err(StoreError::Stopped));
         assert_eq!(store.get(&key).await, Err(StoreError::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_task_does_belongs_to_the_span_of_its_caller() {
+        let (store, mut messages) = stuck(1);
+        let key = key();
+        let call = async { time::timeout(PATIENCE, store.get(&key).instrument(tracing::info_span!("request"))).await };
+        assert!(call.with_subscriber(tracing_subscriber::registry()).await.is_err());
+        assert!(messages.recv().await.unwrap().span.metadata().is_some_and(|span| span.name() == "request"));
     }
 }

@@ -10,11 +10,19 @@ pub use handle::{Options, Store};
 
 use domain::{Change, Condition, Found, Key, Mismatch, Page, Revision};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{Done, Op, Put, Written};
 
 /// Where the answer to a message goes. The caller may have gone away: an answer nobody waits for is no error.
 type Reply<T> = oneshot::Sender<T>;
+
+/// A message, and on whose behalf it is.
+struct Envelope {
+    message: Message,
+    /// What the task logs about it belongs there; none, when it would log nothing.
+    span: Span,
+}
 
 /// What callers ask the task for.
 enum Message {
@@ -27,4 +35,21 @@ enum Message {
     //{% endif %}
     ChangedSince { key: Key, after: Revision, reply: Reply<Change> },
     Run { ops: Vec<Op>, reply: Reply<Vec<Done>> },
+}
+
+impl Message {
+    /// What it is called in the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "get",
+            Self::Put { .. } => "put",
+            Self::Delete { .. } => "delete",
+            Self::List { .. } => "list",
+            Self::ChangedSince { .. } => "changed since",
+            //{% if compute %}
+            Self::Entries { .. } => "entries",
+            //{% endif %}
+            Self::Run { .. } => "many",
+        }
+    }
 }

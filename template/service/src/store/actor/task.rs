@@ -8,8 +8,11 @@ use tokio::{
     time,
 };
 
-use super::{Message, Reply};
+use super::{Envelope, Message, Reply};
 use crate::{lifecycle::Phases, store::Keys};
+
+/// How many messages are done before the task looks at anything else.
+const BATCH: usize = 64;
 
 /// The task and all it has. Nobody else can reach it.
 pub(super) struct Task(Keys);
@@ -20,17 +23,18 @@ impl Task {
     }
 
     /// Serves until the service has stopped or the last handle is gone. What the inbox has taken by then is still done.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, phases: Phases) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Envelope>, phases: Phases) {
         let mut stopped = pin!(phases.stopped());
         // One timer for the whole life: it moves when the soonest deadline does.
         let mut alarm = pin!(time::sleep(Duration::ZERO));
         let mut armed = None;
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
             // Nothing is awaited inside an arm: the other arms' futures would stand still meanwhile.
             tokio::select! {
-                message = inbox.recv() => match message {
-                    Some(message) => self.handle(message),
-                    None => return,
+                count = inbox.recv_many(&mut batch, BATCH) => match count {
+                    0 => return,
+                    _ => batch.drain(..).for_each(|envelope| self.handle(envelope)),
                 },
                 () = &mut alarm, if armed.is_some() => self.0.expire(),
                 () = &mut stopped => break,
@@ -45,12 +49,14 @@ impl Task {
         }
         // From here on nothing comes in, but what is in the inbox was accepted.
         inbox.close();
-        while let Some(message) = inbox.recv().await {
-            self.handle(message);
+        while let Some(envelope) = inbox.recv().await {
+            self.handle(envelope);
         }
     }
 
-    fn handle(&mut self, message: Message) {
+    fn handle(&mut self, Envelope { message, span }: Envelope) {
+        let _entered = span.enter();
+        tracing::debug!(operation = message.name(), "done by the store");
         let keys = &mut self.0;
         match message {
             Message::Get { key, reply } => answer(reply, keys.get(&key)),
@@ -84,11 +90,11 @@ mod tests {
         store::{Put, Written},
     };
 
-    fn put(name: &str) -> (Message, oneshot::Receiver<Result<Written, domain::Mismatch>>) {
+    fn put(name: &str) -> (Envelope, oneshot::Receiver<Result<Written, domain::Mismatch>>) {
         let key = Key::try_from(name).unwrap();
         let (reply, answer) = oneshot::channel();
         let put = Put::new(key, b"value", None, Condition::default());
-        (Message::Put { put, reply }, answer)
+        (Envelope { message: Message::Put { put, reply }, span: tracing::Span::none() }, answer)
     }
 
     #[tokio::test]
