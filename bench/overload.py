@@ -49,7 +49,7 @@ def measure(effort: Effort) -> None:
         print(f"\nOverload, requests {title}: {PLACES} places, {TIMES} times the peak")
         runs = [
             [
-                overloaded(service(store, "http"), target, prepare, effort.seconds)
+                overloaded(service(store, "http"), target, prepare, 2 * effort.seconds)
                 for store in STORES
             ]
             for _ in range(rounds)
