@@ -14,6 +14,10 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
+//{% if measured %}
+use crate::meters;
+
+//{% endif %}
 /// Why a job came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ComputeError {
@@ -52,13 +56,28 @@ impl Pool {
             // The panic hook has logged it, and the caller is told. Without a handler, rayon would abort the process.
             .panic_handler(drop)
             .build()?;
-        Ok(Self {
+        let pool = Self {
             threads: Arc::new(pool),
             idle: Arc::new(Semaphore::new(threads.get())),
             queue: Arc::new(Semaphore::new(places)),
             places,
-        })
+        };
+        //{% if measured %}
+        pool.measure();
+        //{% endif %}
+        Ok(pool)
     }
+    //{% if measured %}
+
+    /// Tells whoever measures how busy it is.
+    fn measure(&self) {
+        let (waiting, running) = (self.clone(), self.clone());
+        meters::observe("compute.waiting", "Jobs that wait for a thread", move || {
+            u64::try_from(waiting.waiting()).ok()
+        });
+        meters::observe("compute.running", "Threads that compute", move || u64::try_from(running.running()).ok());
+    }
+    //{% endif %}
 
     /// How many jobs wait for a thread.
     #[must_use]

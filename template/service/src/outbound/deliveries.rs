@@ -11,6 +11,9 @@ use std::{
 };
 
 use domain::Event;
+//{% if measured %}
+use opentelemetry::metrics::BoundCounter;
+//{% endif %}
 use tokio::{
     select,
     sync::broadcast::{self, error::RecvError},
@@ -24,6 +27,9 @@ use super::{
     retry::{ATTEMPTS, Budget, pause},
 };
 use crate::lifecycle::{Phase, Phases, Supervisor};
+//{% if measured %}
+use crate::meters;
+//{% endif %}
 
 /// How many deliveries are under way at once, those between two attempts included. When the receiver is away, all of
 /// them wait for it, and the others behind them.
@@ -94,6 +100,9 @@ pub fn start<S: Sink>(
         reason: String::new(),
         reported: None,
         answers: false,
+        //{% if measured %}
+        meters: Meters { delivered: meters::deliveries("delivered"), lost: meters::deliveries("lost") },
+        //{% endif %}
     };
     supervisor.spawn("webhook deliveries", deliveries.run(grace));
     counts
@@ -118,7 +127,19 @@ struct Deliveries<S> {
     reported: Option<Instant>,
     /// Whether anything has arrived since the service has stopped.
     answers: bool,
+    //{% if measured %}
+    /// What is told to whoever measures.
+    meters: Meters,
+    //{% endif %}
 }
+//{% if measured %}
+
+/// Deliveries that have ended, by how they did.
+struct Meters {
+    delivered: BoundCounter<u64>,
+    lost: BoundCounter<u64>,
+}
+//{% endif %}
 
 impl<S: Sink> Deliveries<S> {
     async fn run(mut self, grace: Duration) {
@@ -142,6 +163,9 @@ impl<S: Sink> Deliveries<S> {
                 Some(end) = self.running.join_next() => match end {
                     Ok(Ok(())) => {
                         self.counts.delivered.fetch_add(1, Relaxed);
+                        //{% if measured %}
+                        self.meters.delivered.add(1);
+                        //{% endif %}
                         self.answers |= give_up.is_some();
                     }
                     Ok(Err(failure)) => self.lose(1, failure.reason),
@@ -185,6 +209,9 @@ impl<S> Deliveries<S> {
 
     fn lose(&mut self, events: u64, reason: String) {
         self.counts.lost.fetch_add(events, Relaxed);
+        //{% if measured %}
+        self.meters.lost.add(events);
+        //{% endif %}
         self.unreported += events;
         self.reason = reason;
     }
