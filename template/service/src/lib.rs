@@ -108,13 +108,13 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% endif %}
     supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
     //{% if http %}
-    let app = http::router(store.clone(), phases.clone());
+    let app = http::routes(store.clone(), phases.clone());
     //{% endif %}
     //{% if digest %}
-    let app = app.merge(http::digest::router(store.clone(), pool.clone()));
+    let app = app.merge(http::digest::routes(store.clone(), pool.clone()));
     //{% endif %}
     //{% if http %}
-    let app = limits.around(problem::INTERFACE, app);
+    let app = limits.around(problem::INTERFACE, http::described(app));
     //{% endif %}
     let interfaces: Vec<JoinHandle<()>> = vec![
         // The drain waits for each of these.

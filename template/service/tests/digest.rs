@@ -31,7 +31,8 @@ fn start() -> Service {
     let (control, phases) = lifecycle::channel();
     let store = Store::start(Options::default(), &Supervisor::new(phases.clone()), phases.clone());
     let pool = Pool::start(NonZeroUsize::MIN, 1).unwrap();
-    let router = http::router(store.clone(), phases).merge(http::digest::router(store, pool.clone()));
+    let routes = http::routes(store.clone(), phases).merge(http::digest::routes(store, pool.clone()));
+    let router = http::described(routes);
     Service { router, pool, _control: control }
 }
 
@@ -91,4 +92,13 @@ async fn other_methods_and_parameters_are_refused_as_on_every_route() {
     assert_eq!((status, &body["status"]), (StatusCode::METHOD_NOT_ALLOWED, &json!(405)));
     let (status, _, body) = service.call("GET /v1/digest?prefx=a", "").await;
     assert_eq!((status, &body["status"]), (StatusCode::BAD_REQUEST, &json!(400)));
+}
+
+#[tokio::test]
+async fn the_description_has_it_as_well() {
+    let (_, _, description) = start().call("GET /openapi.json", "").await;
+    let digest = &description["paths"]["/v1/digest"]["get"];
+    assert_eq!(digest["parameters"][0]["name"], "prefix");
+    assert_eq!(description["components"]["schemas"]["Digest"]["required"], json!(["prefix", "keys", "sha256"]));
+    assert!(description["paths"]["/v1/keys"]["get"].is_object());
 }

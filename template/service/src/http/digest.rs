@@ -1,18 +1,19 @@
 //! The digest: over all keys that begin with a prefix, computed off the runtime.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response, Result},
-    routing::get,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::params::{self, Params};
 use crate::{
     compute::{self, ComputeError, DigestError, Pool},
-    problem::{self, Problem},
+    problem::Problem,
     store::Store,
 };
 
@@ -24,22 +25,26 @@ struct App {
 }
 
 /// A digest, as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Digest {
+    /// What was asked for.
     prefix: String,
+    /// How many keys begin with it.
     keys: usize,
+    /// The hash over the bytes of key, value, key, value and so on, in key order; in lower-case hexadecimal.
     sha256: String,
 }
 
 /// The route, to be merged with the others.
-pub fn router(store: Store, pool: Pool) -> Router {
-    Router::new()
-        .route("/v1/digest", get(digest))
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(App { store, pool })
+pub fn routes(store: Store, pool: Pool) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(digest)).with_state(App { store, pool })
 }
 
 /// Hashes keys and values, in key order.
+#[utoipa::path(
+    get, path = "/v1/digest", params(params::Digest),
+    responses((status = 200, description = "One hash over all keys that begin with the prefix", body = Digest)),
+)]
 async fn digest(
     State(App { store, pool }): State<App>,
     Params(params::Digest { prefix }): Params<params::Digest>,

@@ -50,20 +50,29 @@ struct App {
     phases: Phases,
 }
 
-/// All routes. Streams and waits end when `phases` say that the drain has begun.
+/// The interface: its routes, with their description.
 pub fn router(store: Store, phases: Phases) -> Router {
+    described(routes(store, phases))
+}
+
+/// All routes. Streams and waits end when `phases` say that the drain has begun.
+pub fn routes(store: Store, phases: Phases) -> OpenApiRouter {
     // A line for each path: its handlers say by `#[utoipa::path]` where they are and what they do.
-    let (routes, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(keys::list))
         .routes(routes!(keys::get, keys::put, keys::delete))
         .routes(routes!(events::stream))
-        .split_for_parts();
+        .with_state(Arc::new(App { store, phases }))
+}
+
+/// Adds the description of `routes`, and answers for what is none.
+pub fn described(routes: OpenApiRouter) -> Router {
+    let (routes, description) = routes.split_for_parts();
     let description = Arc::new(openapi::complete(description));
     routes
         .route("/openapi.json", get(openapi::serve).with_state(description))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(Arc::new(App { store, phases }))
 }
 
 fn bad_request(detail: impl Into<String>) -> Problem {

@@ -102,7 +102,8 @@ pub(super) struct List {
 
 //{% if compute %}
 /// The parameters of a digest.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Digest {
     /// What the keys begin with.
