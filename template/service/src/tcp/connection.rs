@@ -72,9 +72,11 @@ pub(super) async fn serve(shared: Arc<Shared>, connection: Connection) {
     let wire = Wire::new(&shared, connection.stream, life);
     let mut session = Session::new(shared, wire, peer);
     let end = session.run().await;
-    let (mut wire, span) = session.into_parts();
+    // Nothing is published to it any more while it takes notice.
+    session.subscriptions = None;
+    let Session { wire, span, .. } = &mut session;
     match end {
-        End::Gone(error) => tracing::debug!(parent: &span, %error, "closed"),
+        End::Gone(error) => tracing::debug!(parent: &*span, %error, "closed"),
         End::Farewell => {
             let is_draining = wire.life.stage == Stage::Draining;
             if wire.flush().await.is_ok() {
@@ -86,7 +88,7 @@ pub(super) async fn serve(shared: Arc<Shared>, connection: Connection) {
                     close.await;
                 }
             }
-            tracing::debug!(parent: &span, "closed");
+            tracing::debug!(parent: &*span, "closed");
         }
     }
 }

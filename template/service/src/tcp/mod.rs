@@ -60,6 +60,7 @@ impl Resp {
 
 impl Protocol for Resp {
     fn serve(self, connection: Connection) -> impl Future<Output = ()> + Send {
-        connection::serve(self.0, connection)
+        // A task that awaits a future it was given has room for it twice; there are thousands of these tasks.
+        Box::pin(connection::serve(self.0, connection))
     }
 }

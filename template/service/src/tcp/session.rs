@@ -75,11 +75,6 @@ impl Session {
         }
     }
 
-    /// What is left of it: its subscriptions have ended.
-    pub(super) fn into_parts(self) -> (Wire, Span) {
-        (self.wire, self.span)
-    }
-
     async fn turn(&mut self) -> Result<(), End> {
         self.answer().await?;
         if self.subscriptions.is_some() && self.wire.life.stage != Stage::Draining {
