@@ -35,6 +35,21 @@ pub struct Settings {
     pub http_addr: Address,
 
     //{% endif %}
+    //{% if grpc_shares %}
+    /// Where gRPC is served, if not where HTTP is; port 0 lets the system choose
+    #[arg(long, env = "APP_GRPC_ADDR", value_name = "HOST:PORT")]
+    pub grpc_addr: Option<Address>,
+
+    //{% endif %}
+    //{% if false %}
+    #[cfg(false)] // Live, HTTP is there to be shared.
+    //{% endif %}
+    //{% if grpc_alone %}
+    /// Where gRPC is served; port 0 lets the system choose
+    #[arg(long, env = "APP_GRPC_ADDR", value_name = "HOST:PORT", default_value = "127.0.0.1:50051")]
+    pub grpc_addr: Option<Address>,
+
+    //{% endif %}
     //{% if tcp %}
     /// Where RESP, the protocol of Redis, is served
     #[arg(long, env = "APP_TCP_ADDR", value_name = "HOST:PORT", default_value = "127.0.0.1:6380")]

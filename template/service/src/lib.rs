@@ -7,6 +7,9 @@ pub mod compute;
 //{% endif %}
 pub mod config;
 pub mod duration;
+//{% if grpc %}
+pub mod grpc;
+//{% endif %}
 //{% if http %}
 pub mod http;
 //{% endif %}
@@ -57,6 +60,11 @@ pub enum StartError {
     /// It could not be reached.
     #[error(transparent)]
     Bind(#[from] net::BindError),
+    //{% if grpc %}
+    /// It could not be described to clients.
+    #[error("can't read what describes the gRPC services")]
+    Descriptors(#[from] tonic_reflection::server::Error),
+    //{% endif %}
 }
 
 /// Runs the service until it has stopped.
@@ -113,8 +121,17 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% if digest %}
     let app = app.merge(http::digest::routes(store.clone(), pool.clone()));
     //{% endif %}
+    //{% if grpc_shares %}
+    let app = app.fallback(grpc::unmatched);
+    //{% endif %}
     //{% if http %}
     let app = limits.around(problem::INTERFACE, http::described(app));
+    //{% endif %}
+    //{% if grpc %}
+    let grpc = grpc::router(&limits, store.clone(), &phases)?;
+    //{% endif %}
+    //{% if grpc_shares %}
+    let app = if listeners.grpc.is_none() { app.merge(grpc.clone()) } else { app };
     //{% endif %}
     let interfaces: Vec<JoinHandle<()>> = vec![
         // The drain waits for each of these.
@@ -125,6 +142,12 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
         supervisor.spawn("tcp listener", listeners.tcp.serve(Resp::new(store.clone(), &supervisor, &settings))),
         //{% endif %}
     ];
+    //{% if grpc %}
+    let grpc = listeners.grpc.map(|listener| {
+        supervisor.spawn("grpc listener", listener.serve(Http::new(grpc.fallback(grpc::unmatched), &settings)))
+    });
+    let interfaces: Vec<_> = interfaces.into_iter().chain(grpc).collect();
+    //{% endif %}
     control.advance(Phase::Ready);
 
     let times = Times { delay: settings.shutdown_delay, grace: settings.shutdown_grace };
@@ -148,6 +171,10 @@ struct Listeners {
     /// For clients.
     http: Listener,
     //{% endif %}
+    //{% if grpc %}
+    /// For clients that speak gRPC, if they have one of their own.
+    grpc: Option<Listener>,
+    //{% endif %}
     //{% if tcp %}
     /// For clients of Redis.
     tcp: Listener,
@@ -162,6 +189,12 @@ impl Listeners {
             // One after the other: the first that fails is the one that is reported.
             //{% if http %}
             http: Listener::bind("http", &settings.http_addr, Phase::Draining, phases, settings).await?,
+            //{% endif %}
+            //{% if grpc %}
+            grpc: match &settings.grpc_addr {
+                Some(address) => Some(Listener::bind("grpc", address, Phase::Draining, phases, settings).await?),
+                None => None,
+            },
             //{% endif %}
             //{% if tcp %}
             tcp: Listener::bind("tcp", &settings.tcp_addr, Phase::Draining, phases, settings).await?,

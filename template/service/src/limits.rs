@@ -41,6 +41,8 @@ pub struct Interface {
     pub name: fn(&Request) -> Name,
     /// How its clients are told that a request is not served.
     pub refuse: fn(Refusal) -> Response,
+    /// How many bytes its protocol puts into a body around what [`Bodies::max_bytes`] bounds.
+    pub framing: usize,
 }
 
 /// The bounds, shared by all interfaces that speak HTTP.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What HTTP says about its requests.
-pub const INTERFACE: Interface = Interface { name, refuse };
+pub const INTERFACE: Interface = Interface { name, refuse, framing: 0 };
 
 /// One error, told to a client.
 #[derive(Clone, Debug, Serialize)]

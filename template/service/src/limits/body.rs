@@ -34,7 +34,7 @@ impl Bodies {
     /// Lays the bounds around the body of `request`. They are met when it is read: who asks for a route that is not
     /// there learns that, however much is sent along. An encoded body is refused at once: what it would grow to, nobody
     /// has to find out.
-    pub(super) fn bound(self, request: Request) -> Result<(Request, Watch), Refusal> {
+    pub(super) fn bound(self, interface: Interface, request: Request) -> Result<(Request, Watch), Refusal> {
         if request.headers().get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
             return Err(Refusal::Encoded);
         }
@@ -45,7 +45,7 @@ impl Bodies {
         let fault = Arc::clone(watch.fault.insert(Arc::default()));
         let request = request.map(|body| {
             let timer = Box::pin(sleep_until(Instant::now() + self.timeout));
-            Body::new(Bounded { body, left: self.max_bytes, timer, fault })
+            Body::new(Bounded { body, left: self.max_bytes + interface.framing, timer, fault })
         });
         Ok((request, watch))
     }
@@ -53,7 +53,7 @@ impl Bodies {
 
 /// Bounds the request's body, for routes that have no other limits.
 pub async fn bounded(State((bodies, interface)): State<(Bodies, Interface)>, request: Request, next: Next) -> Response {
-    match bodies.bound(request) {
+    match bodies.bound(interface, request) {
         Ok((request, watch)) => watch.settle(interface, next.run(request).await),
         Err(refusal) => (interface.refuse)(refusal),
     }

@@ -113,7 +113,7 @@ where
             }
             None => Some(work),
         };
-        let answer = match self.broken.map_or_else(|| rules.bodies.bound(request), Err) {
+        let answer = match self.broken.map_or_else(|| rules.bodies.bound(rules.interface, request), Err) {
             Ok((request, watch)) => Ok((AssertUnwindSafe(self.inner.call(request)).catch_unwind(), watch)),
             Err(refusal) => Err(refusal),
         };

@@ -49,6 +49,12 @@ impl Service {
                 command.env_remove(name);
             }
         }
+        //{% if false %}
+        #[cfg(false)] // Live, gRPC shares the port of HTTP.
+        //{% endif %}
+        //{% if grpc_alone %}
+        let command = command.env("APP_GRPC_ADDR", "127.0.0.1:0");
+        //{% endif %}
         let mut child = command
             //{% if http %}
             .env("APP_HTTP_ADDR", "127.0.0.1:0")
