@@ -121,11 +121,14 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% if digest %}
     let app = app.merge(http::digest::routes(store.clone(), pool.clone()));
     //{% endif %}
+    //{% if http %}
+    let app = http::described(app);
+    //{% endif %}
     //{% if grpc_shares %}
     let app = app.fallback(grpc::unmatched);
     //{% endif %}
     //{% if http %}
-    let app = limits.around(problem::INTERFACE, http::described(app));
+    let app = limits.around(problem::INTERFACE, app);
     //{% endif %}
     //{% if grpc %}
     let grpc = grpc::router(&limits, store.clone(), &phases)?;
