@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![expect(clippy::expect_used, reason = "in a test, what is not as expected should end it")]
 
+//{% if http %}
 pub mod http2;
 
+//{% endif %}
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
