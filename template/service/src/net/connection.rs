@@ -161,7 +161,7 @@ fn drive<E>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     while connection.as_mut().poll(cx).is_pending() {
-        if !traffic.gives_free() {
+        if !traffic.held.gives_free() {
             return Poll::Pending;
         }
     }

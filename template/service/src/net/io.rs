@@ -106,7 +106,7 @@ impl Received {
             }
         }
         // Nobody else will wake hyper for that.
-        traffic.holds_back(cx.waker());
+        traffic.held.holds_back(cx.waker());
         Poll::Pending
     }
 }

@@ -8,10 +8,18 @@ mod answer;
 mod clock;
 mod connection;
 mod framing;
+mod held;
 mod io;
 pub mod linger;
 mod places;
 mod traffic;
+
+/// What threads meet at. `tests/loom.rs` puts others beneath the same code, to try every order in which they can meet.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
+
+    pub(super) use futures_util::task::AtomicWaker;
+}
 
 pub use connection::{Http, OpenEnded};
 pub use traffic::InFlight;

@@ -6,14 +6,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::Waker,
     time::Duration,
 };
 
-use futures_util::task::AtomicWaker;
 use tokio::time::sleep;
 
-use super::io::Inbox;
+use super::{held::Held, io::Inbox};
 use crate::lifecycle::Work;
 
 /// What happens on one connection.
@@ -25,8 +23,8 @@ pub(super) struct Traffic {
     transfers: AtomicU64,
     /// Request heads that were complete.
     requests: AtomicU64,
-    /// Requests whose response has not been written to its last byte.
-    in_flight: AtomicUsize,
+    /// Requests whose response has not been written to its last byte, and what waits for them.
+    pub(super) held: Held,
     /// Those of them that the drain ends rather than waits for.
     streams: AtomicUsize,
     /// Responses, and parts of them, that wait for their client to read.
@@ -41,10 +39,6 @@ pub(super) struct Traffic {
     has_unread_chunks: AtomicBool,
     /// Whether a response with an end is on its way to an HTTP/1.1 client.
     is_answering: AtomicBool,
-    /// Wakes the connection when something is held back from hyper that may be read.
-    waker: AtomicWaker,
-    /// Whether bytes, or the end of them, are held back from hyper, which waits for them.
-    is_holding: AtomicBool,
     /// Whether the connection should end with what has come in so far.
     is_closed_to_new: AtomicBool,
 }
@@ -69,7 +63,7 @@ impl Traffic {
             inbox: Inbox::default(),
             transfers: AtomicU64::new(0),
             requests: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
+            held: Held::new(),
             streams: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             progress: AtomicU64::new(0),
@@ -78,8 +72,6 @@ impl Traffic {
             is_http2: AtomicBool::new(false),
             has_unread_chunks: AtomicBool::new(false),
             is_answering: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-            is_holding: AtomicBool::new(false),
             is_closed_to_new: AtomicBool::new(false),
         })
     }
@@ -92,7 +84,7 @@ impl Traffic {
             self.has_unread_chunks.store(length.is_none(), Relaxed);
         }
         self.requests.fetch_add(1, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
+        self.held.begin();
         InFlight { traffic: Arc::clone(self), work: Mutex::default(), is_stream: AtomicBool::new(false) }
     }
 
@@ -152,23 +144,12 @@ impl Traffic {
 
     /// Whether nobody waits for a response.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.load(Relaxed) == 0
+        self.held.in_flight() == 0
     }
 
     /// How much has gone out, if there is something that waits to be read by the client.
     pub(super) fn unread(&self) -> Option<u64> {
         (self.unread.load(Relaxed) > 0).then(|| self.progress.load(Relaxed))
-    }
-
-    /// Something is held back from hyper, which will not ask for it again by itself.
-    pub(super) fn holds_back(&self, waker: &Waker) {
-        self.waker.register(waker);
-        self.is_holding.store(true, Relaxed);
-    }
-
-    /// Whether hyper should ask again, because the request is answered that something was held back for.
-    pub(super) fn gives_free(&self) -> bool {
-        self.is_holding.load(Relaxed) && self.is_idle() && self.is_holding.swap(false, Relaxed)
     }
 
     /// From now on, no more is taken in than belongs to what has begun, and answers say that they are the last.
@@ -193,7 +174,7 @@ impl Traffic {
             let before = self.transfers.load(Relaxed);
             sleep(calm).await;
             self.close_to_new();
-            if self.in_flight.load(Relaxed) <= self.streams.load(Relaxed) {
+            if self.held.in_flight() <= self.streams.load(Relaxed) {
                 if self.transfers.load(Relaxed) == before {
                     return;
                 }
@@ -257,11 +238,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let was_last = self.traffic.in_flight.fetch_sub(1, Relaxed) == 1;
-        if was_last && self.traffic.is_holding.load(Relaxed) {
-            // Mostly it is the connection itself that drops it; but a handler may keep its request for longer.
-            self.traffic.waker.wake();
-        }
+        self.traffic.held.end();
         if *self.is_stream.get_mut() {
             self.traffic.streams.fetch_sub(1, Relaxed);
             //{% if measured %}

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::{Change, Condition, Event, Found, Key, Mismatch, Page, Revision};
-use tokio::{sync::broadcast, time};
+use tokio::time;
 
-use super::Written;
+use super::{Written, broadcast};
 
 /// One operation of many that are handed over at once, to [`Store::run`](super::Store::run).
 #[derive(Debug, Clone)]

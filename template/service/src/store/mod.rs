@@ -12,14 +12,16 @@ mod actor;
 pub use actor::{Options, Store};
 //{% endfilter %}
 
+// These two have all that is theirs from here: `tests/loom.rs` puts other things beneath the same code.
 mod keys;
+mod watch;
 
 pub use keys::{Done, Op, Put};
 
 use keys::Keys;
 
-use domain::{Change, Event, Key, Mismatch, Revision};
-use tokio::sync::broadcast::error::RecvError;
+use domain::{Mismatch, Revision};
+use tokio::sync::broadcast;
 
 /// Why the store did not do what it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,33 +44,4 @@ pub struct Written {
     pub created: bool,
     /// The revision that the change took.
     pub revision: Revision,
-}
-
-impl Store {
-    /// Waits until there is something to tell about a key since `after`: never [`Change::Nothing`].
-    ///
-    /// # Errors
-    /// [`StoreError::Overloaded`] and [`StoreError::Stopped`].
-    ///
-    /// # Cancel safety
-    /// Dropping it changes nothing; calling again with the same `after` misses nothing.
-    pub async fn changed(&self, key: &Key, after: Revision) -> Result<Change, StoreError> {
-        // Subscribed before the first look: what happens between look and wait is in the channel then.
-        let mut events = self.subscribe();
-        loop {
-            match self.changed_since(key, after).await? {
-                Change::Nothing => {}
-                change => return Ok(change),
-            }
-            loop {
-                match events.recv().await {
-                    Ok(Event { key: changed, .. }) if changed == *key => break,
-                    Ok(_) => {}
-                    // The key may have been among those missed: only another look can tell.
-                    Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => return Err(StoreError::Stopped),
-                }
-            }
-        }
-    }
 }
