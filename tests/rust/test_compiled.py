@@ -72,7 +72,12 @@ def test_every_package_comes_from_crates_io_with_its_checksum(
         else:
             assert package["source"] == CRATES_IO
             assert len(package["checksum"]) == 64
-    assert not list(project.path.glob("**/.cargo"))
+
+
+def test_no_setting_of_cargos_takes_packages_from_elsewhere(project: Project) -> None:
+    for config in project.path.glob("**/.cargo/config*"):
+        said = tomlkit.parse(config.read_text("utf-8")).unwrap()
+        assert not {"source", "registry", "registries", "patch", "paths"} & said.keys()
 
 
 @pytest.fixture(scope="session", params=ODD_NAMES)

@@ -60,6 +60,12 @@ pub struct Settings {
     #[arg(long, env = "APP_ADMIN_ADDR", value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
     pub admin_addr: Address,
 
+    //{% if console %}
+    /// Where tokio-console finds the tasks of the runtime [default: nowhere, and nothing is recorded]
+    #[arg(long, env = "APP_CONSOLE_ADDR", value_name = "HOST:PORT")]
+    pub console_addr: Option<Address>,
+
+    //{% endif %}
     /// How long to go on serving after the signal, while load balancers learn of it
     #[arg(long, env = "APP_SHUTDOWN_DELAY", value_name = "DURATION", default_value = "0s", value_parser = any_duration)]
     pub shutdown_delay: Duration,
@@ -176,6 +182,12 @@ impl Settings {
                 self.shutdown_delay, self.shutdown_grace
             ));
         }
+        //{% if console %}
+        if self.console_addr.is_some() && !telemetry::console::is_built_in() {
+            let why = "--console-addr needs a build with `--cfg tokio_unstable`";
+            return Err(format!("{why}; RUSTFLAGS replaces what .cargo/config.toml says, so it has to say that too"));
+        }
+        //{% endif %}
         //{% if otel %}
         telemetry::otel::check()?;
         //{% endif %}

@@ -114,6 +114,12 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% if metrics %}
     let admin = admin.merge(admin::metrics::router(telemetry.metrics()));
     //{% endif %}
+    //{% if console %}
+    if let Some(listener) = listeners.console {
+        let console = telemetry.console().router(&supervisor, phases.clone());
+        supervisor.spawn("console listener", listener.serve(Http::new(console, &settings)));
+    }
+    //{% endif %}
     supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
     //{% if http %}
     let app = http::routes(store.clone(), phases.clone());
@@ -182,6 +188,10 @@ struct Listeners {
     /// For clients of Redis.
     tcp: Listener,
     //{% endif %}
+    //{% if console %}
+    /// For tokio-console, if it is wanted.
+    console: Option<Listener>,
+    //{% endif %}
     /// For operators: closes last.
     admin: Listener,
 }
@@ -201,6 +211,12 @@ impl Listeners {
             //{% endif %}
             //{% if tcp %}
             tcp: Listener::bind("tcp", &settings.tcp_addr, Phase::Draining, phases, settings).await?,
+            //{% endif %}
+            //{% if console %}
+            console: match &settings.console_addr {
+                Some(address) => Some(Listener::bind("console", address, Phase::Stopped, phases, settings).await?),
+                None => None,
+            },
             //{% endif %}
             admin: Listener::bind("admin", &settings.admin_addr, Phase::Stopped, phases, settings).await?,
         })

@@ -1,5 +1,8 @@
 //! What the service tells of itself, and how it gets out without ever blocking the service.
 
+//{% if console %}
+pub mod console;
+//{% endif %}
 mod filter;
 mod format;
 //{% if metrics %}
@@ -28,6 +31,9 @@ use tracing_subscriber::{
 };
 
 use crate::config::Settings;
+//{% if console %}
+use console::Console;
+//{% endif %}
 //{% if otel %}
 use otel::Otel;
 //{% endif %}
@@ -72,6 +78,10 @@ pub struct Telemetry {
     /// What is exported.
     otel: Otel,
     //{% endif %}
+    //{% if console %}
+    /// What tokio-console asks for.
+    console: Console,
+    //{% endif %}
 }
 
 /// Sends events to stdout from now on, and panics with them.
@@ -109,6 +119,10 @@ pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
     //{% if measured %}
     opentelemetry::global::set_meter_provider(meters);
     //{% endif %}
+    //{% if console %}
+    let (console, tasks) = Console::start(settings.console_addr.is_some());
+    let layers: Vec<_> = layers.into_iter().chain(tasks).collect();
+    //{% endif %}
     tracing_subscriber::registry().with(layers).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -127,6 +141,9 @@ pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
         //{% if otel %}
         otel,
         //{% endif %}
+        //{% if console %}
+        console,
+        //{% endif %}
     })
 }
 
@@ -142,6 +159,14 @@ impl Telemetry {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
+    }
+
+    //{% endif %}
+    //{% if console %}
+    /// What tokio-console asks for.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.console
     }
 
     //{% endif %}
