@@ -93,13 +93,19 @@ impl Protocol for Http {
 
         let mut clock = Clock::new(self.header_timeout);
         let mut asked: Option<Waker> = None;
+        // What has changed before, `closing` sees when it is asked first.
+        let mut is_changing = false;
+        phases.has_changed();
         let parting = poll_fn(|cx| {
             if drive(connection.as_mut(), &traffic, cx).is_ready() {
                 return Poll::Ready(Parting::Gone);
             }
-            // It is asked again only when there may be something new: that takes a lock, and this is run for each packet.
+            // Asked once it will wake this task, and it is not asked again before there is something new: that takes a lock,
+            // and this is run for each packet. From then on it is asked each time: a change can be seen here before it has
+            // got through to `closing`, whose wake-up must not be ignored then.
+            is_changing |= phases.has_changed();
             let has_asked = asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-            if !has_asked || phases.has_changed() {
+            if !has_asked || is_changing {
                 asked = Some(cx.waker().clone());
                 if closing.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Parting::Gentle);
