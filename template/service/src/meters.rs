@@ -95,12 +95,10 @@ impl Route {
         let (interface, call) = name.split_once(' ').unwrap_or((name, "unmatched"));
         // All calls of gRPC have one method, so their names leave it out.
         let (method, route) = call.split_once(' ').unwrap_or(("POST", call));
+        let shed = shed(interface);
         let interface = KeyValue::new("interface", interface.to_owned());
         let labels =
             [interface.clone(), KeyValue::new("method", method.to_owned()), KeyValue::new("route", route.to_owned())];
-        let shed = REQUESTS.shed.bind(std::slice::from_ref(&interface));
-        // The series is there before the first is shed: a rate can't be told from a series that begins with its event.
-        shed.add(0);
         Self {
             seconds: REQUESTS.seconds.bind(&labels),
             in_flight: REQUESTS.in_flight.bind(&[interface]),
@@ -126,6 +124,14 @@ impl Route {
         // Who else bound it meanwhile has bound the same series.
         self.answered.write().unwrap_or_else(PoisonError::into_inner).push((status, count));
     }
+}
+
+/// Counts what an interface refuses as too much; keep it, and `add` to it.
+pub fn shed(interface: &str) -> BoundCounter<u64> {
+    let shed = REQUESTS.shed.bind(&[KeyValue::new("interface", interface.to_owned())]);
+    // The series is there before the first is shed: a rate can't be told from a series that begins with its event.
+    shed.add(0);
+    shed
 }
 
 /// A request that is being answered.
@@ -225,10 +231,22 @@ pub fn streams(change: i64) {
 }
 
 //{% if tcp %}
-/// Counts what becomes of a RESP command; keep it, and `add` to it.
-pub fn commands(command: &'static str, outcome: &'static str) -> BoundCounter<u64> {
-    let commands = METER.u64_counter("resp.commands").with_description("RESP commands that were answered");
-    commands.build().bind(&[KeyValue::new("command", command), KeyValue::new("outcome", outcome)])
+/// Counts RESP commands with this name; keep it, and `add` to it.
+pub fn commands(name: &'static str) -> BoundCounter<u64> {
+    let commands = METER.u64_counter("resp.commands").with_description("RESP commands that were understood");
+    commands.build().bind(&[KeyValue::new("command", name)])
+}
+
+/// Counts RESP commands that were answered with this kind of error; keep it, and `add` to it.
+pub fn errors(kind: &'static str) -> BoundCounter<u64> {
+    let errors = METER.u64_counter("resp.errors").with_description("RESP commands that were answered with an error");
+    errors.build().bind(&[KeyValue::new("error", kind)])
+}
+
+/// Times RESP commands that were sent in one go; keep it, and `record` to it.
+pub fn batches() -> BoundHistogram<f64> {
+    let seconds = METER.f64_histogram("resp.batch.duration").with_unit("s").with_boundaries(SECONDS.to_vec());
+    seconds.with_description("From RESP commands that have come together to their answers").build().bind(&[])
 }
 
 //{% endif %}

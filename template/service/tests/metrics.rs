@@ -113,3 +113,37 @@ fn what_is_shed_and_what_streams_is_counted_and_a_scrape_is_never_shed() {
     while value(&scrape(&mut service), "streams_open") != Some(0.0) {}
 }
 //{% endif %}
+//{% if tcp %}
+
+#[test]
+fn commands_are_counted_by_name_errors_by_kind_and_what_came_together_is_timed() {
+    use std::io::Read;
+    let mut service = Service::start(&[]);
+    let before = scrape(&mut service);
+    let mut client = service.connect("tcp");
+    client.send("SET k v\r\nget k\r\nGET k\r\nKEYS *\r\nGET\r\nMADE UP\r\nHELLO 3\r\nQUIT\r\n");
+    let mut answers = String::new();
+    let read = client.0.read_to_string(&mut answers);
+    assert!(read.is_ok_and(|_| answers.ends_with("+OK\r\n")), "{answers}");
+    let text = scrape(&mut service);
+    for (series, count) in [
+        (r#"resp_commands_total{command="get"}"#, 2.0),
+        (r#"resp_commands_total{command="set"}"#, 1.0),
+        (r#"resp_commands_total{command="keys"}"#, 1.0),
+        (r#"resp_commands_total{command="ping"}"#, 0.0),
+        (r#"resp_errors_total{error="ERR"}"#, 2.0),
+        (r#"resp_errors_total{error="NOPROTO"}"#, 1.0),
+        (r#"resp_errors_total{error="BUSY"}"#, 0.0),
+        (r#"requests_shed_total{interface="tcp"}"#, 0.0),
+    ] {
+        assert_eq!(value(&text, series), Some(count), "{series} in\n{text}");
+    }
+    let series = |text: &str| text.lines().filter(|line| line.starts_with("resp_")).count();
+    assert_eq!(series(&text), series(&before), "a client makes no series");
+    let mut client = service.connect("tcp");
+    client.send("PING\r\n");
+    let mut pong = [0; 7];
+    assert!(client.0.read_exact(&mut pong).is_ok());
+    while value(&scrape(&mut service), "resp_batch_duration_seconds_count") != Some(1.0) {}
+}
+//{% endif %}

@@ -115,6 +115,10 @@ pub(super) struct Wire {
     pub task: &'static str,
     /// Knows of work that the drain waits for.
     supervisor: Supervisor,
+    //{% if measured %}
+    /// What is measured.
+    meters: Arc<super::meters::Meters>,
+    //{% endif %}
 }
 
 impl Wire {
@@ -130,6 +134,9 @@ impl Wire {
             life,
             task: "tcp",
             supervisor: shared.supervisor.clone(),
+            //{% if measured %}
+            meters: Arc::clone(&shared.meters),
+            //{% endif %}
         }
     }
 
@@ -144,6 +151,11 @@ impl Wire {
 
     /// Puts a reply behind those that are to be sent.
     pub(super) fn put(&mut self, reply: Reply) -> Result<(), End> {
+        //{% if measured %}
+        if let Reply::Error(error) = &reply {
+            self.meters.failed(error);
+        }
+        //{% endif %}
         Ok(self.codec.encode(reply, &mut self.output)?)
     }
 

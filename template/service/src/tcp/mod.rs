@@ -11,6 +11,9 @@ mod command;
 mod connection;
 mod glob;
 mod inline;
+//{% if measured %}
+mod meters;
+//{% endif %}
 mod reply;
 mod session;
 mod subscriber;
@@ -42,6 +45,10 @@ struct Shared {
     longest: usize,
     /// For a command, from its first byte to its last.
     frame_timeout: Duration,
+    //{% if measured %}
+    /// What is measured.
+    meters: Arc<meters::Meters>,
+    //{% endif %}
 }
 
 impl Resp {
@@ -54,6 +61,9 @@ impl Resp {
             channels: Channels::new(),
             longest: settings.max_body_bytes.get() as usize,
             frame_timeout: settings.body_timeout,
+            //{% if measured %}
+            meters: Arc::new(meters::Meters::new()),
+            //{% endif %}
         }))
     }
 }

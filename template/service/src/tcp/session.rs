@@ -76,7 +76,15 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), End> {
+        //{% if measured %}
+        let (began, output) = (std::time::Instant::now(), self.wire.output.len());
+        //{% endif %}
         self.answer().await?;
+        //{% if measured %}
+        if self.wire.output.len() > output {
+            self.shared.meters.answered(began);
+        }
+        //{% endif %}
         if self.subscriptions.is_some() && self.wire.life.stage != Stage::Draining {
             return Box::pin(self.listen()).await;
         }
@@ -101,6 +109,9 @@ impl Session {
             match command::parse(&request, self.subscriptions.is_some()) {
                 Ok((spec, command)) => {
                     tracing::debug!(parent: &self.span, command = spec.name);
+                    //{% if measured %}
+                    self.shared.meters.called(spec);
+                    //{% endif %}
                     if self.answers.is_empty() {
                         self.wire.task = spec.task;
                     }
