@@ -1,6 +1,9 @@
 //! The form of log lines.
 
-use std::fmt::{self, Debug, Write};
+use std::{
+    error::Error,
+    fmt::{self, Debug, Write},
+};
 
 use clap::ValueEnum;
 use tracing::{
@@ -8,8 +11,11 @@ use tracing::{
     span::Record,
 };
 use tracing_subscriber::{
-    field::RecordFields,
-    fmt::{FormatFields, FormattedFields, format::Writer},
+    field::{RecordFields, VisitOutput},
+    fmt::{
+        FormatFields, FormattedFields,
+        format::{DefaultVisitor, Writer},
+    },
 };
 
 /// How an event is written.
@@ -46,6 +52,46 @@ impl<'a> FormatFields<'a> for SpanFields {
     }
 }
 
+/// Writes fields as `tracing-subscriber` does for people, without those that are for exporters alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TextFields;
+
+impl<'a> FormatFields<'a> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'a>, fields: R) -> fmt::Result {
+        let mut text = Text(DefaultVisitor::new(writer, true));
+        fields.record(&mut text);
+        text.0.finish()
+    }
+}
+
+/// Text that is being written.
+struct Text<'a>(DefaultVisitor<'a>);
+
+impl Visit for Text<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if is_logged(field) {
+            self.0.record_str(field, value);
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if is_logged(field) {
+            self.0.record_error(field, value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if is_logged(field) {
+            self.0.record_debug(field, value);
+        }
+    }
+}
+
+/// Whether a field is for the log: `otel.kind` and the like are not.
+fn is_logged(field: &Field) -> bool {
+    !field.name().starts_with("otel.")
+}
+
 /// A JSON object that is being written.
 struct Object<'a> {
     /// Whether nothing stands in it yet.
@@ -58,8 +104,7 @@ struct Object<'a> {
 
 impl Object<'_> {
     fn member(&mut self, field: &Field, value: impl FnOnce(&mut dyn Write) -> fmt::Result) {
-        // `otel.kind` and the like are not for the log.
-        if self.result.is_ok() && !field.name().starts_with("otel.") {
+        if self.result.is_ok() && is_logged(field) {
             let comma = if std::mem::take(&mut self.is_empty) { "" } else { "," };
             // A field's name is a Rust identifier, with dots perhaps: nothing in it has to be escaped.
             self.result = write!(self.writer, "{comma}\"{}\":", field.name()).and_then(|()| value(self.writer));
@@ -160,6 +205,27 @@ mod tests {
         });
         let task = format!("{:?}", Some(hostile));
         assert_eq!(span, json!({"name": "request", "id": hostile, "size": 7, "is": true, "task": task}));
+    }
+
+    #[test]
+    fn what_is_for_exporters_is_not_in_the_log() {
+        let span = span_of(|| {
+            let span = tracing::info_span!("request", id = 1, otel.kind = "server");
+            span.in_scope(|| tracing::info!("inside"));
+        });
+        assert_eq!(span, json!({"name": "request", "id": 1}));
+
+        let (sender, lines) = mpsc::channel();
+        let text = layer().with_writer(move || Sent(sender.clone())).with_ansi(false).fmt_fields(TextFields);
+        with_default(tracing_subscriber::registry().with(text), || {
+            let span = tracing::info_span!("request", otel.kind = "server", id = 1, otel.name = "x", by = Empty);
+            span.record("by", "me");
+            span.in_scope(|| tracing::info!(otel.name = "x", size = 7, "inside"));
+        });
+        let line = String::from_utf8(lines.recv().unwrap()).unwrap();
+        let (_, told) = line.split_once("request").unwrap();
+        assert!(told.starts_with("{id=1 by=\"me\"}: "), "{line}");
+        assert!(told.ends_with("inside size=7\n"), "{line}");
     }
 
     #[test]

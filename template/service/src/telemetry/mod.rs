@@ -95,7 +95,7 @@ pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
     // Colours would be escape codes; the writer escapes those, wherever they come from.
     let lines = fmt::layer().with_ansi(false).with_writer(writer);
     let lines = match is_text {
-        true => lines.boxed(),
+        true => lines.fmt_fields(format::TextFields).boxed(),
         false => lines.json().flatten_event(true).with_span_list(false).fmt_fields(format::SpanFields).boxed(),
     };
     // The filter is that of the log alone: what else listens has one of its own.
