@@ -114,6 +114,24 @@ fn nothing_is_exported_when_the_standard_says_so() {
     }
 }
 
+/// Whether a service with these variables has the thread that exports.
+#[cfg(target_os = "linux")]
+fn can_export(variables: &[(&str, &str)]) -> bool {
+    let mut service = service(variables);
+    service.connect("admin").get("/readyz");
+    let threads = std::fs::read_dir(format!("/proc/{}/task", service.id())).unwrap();
+    // One that has ended meanwhile has no name.
+    threads.flatten().any(|thread| std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|is| is == "otlp\n"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_an_endpoint_there_is_nothing_that_could_export() {
+    assert!(!can_export(&[]));
+    assert!(!can_export(&[("OTEL_SERVICE_NAME", "x"), ("OTEL_TRACES_EXPORTER", "otlp")]));
+    assert!(can_export(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")]));
+}
+
 #[test]
 fn a_bad_variable_is_refused_by_name() {
     for (variable, value) in [

@@ -81,3 +81,40 @@ fn neither_the_help_nor_a_refusal_tells_what_may_be_secret() {
         assert!(!SECRETS.iter().any(|secret| said.contains(secret)), "{said}");
     }
 }
+//{% if otel %}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_can_join_the_trace_of_a_delivery_in_which_each_attempt_is_a_span() {
+    for (endpoint, is_traced) in [("http://127.0.0.1:9", true), ("", false)] {
+        let server = MockServer::start().await;
+        let not_now = ResponseTemplate::new(503);
+        Mock::given(method("POST")).respond_with(not_now).up_to_n_times(1).mount(&server).await;
+        let (sender, delivered) = std::sync::mpsc::channel();
+        let now = move |_: &wiremock::Request| {
+            sender.send(()).unwrap();
+            ResponseTemplate::new(200)
+        };
+        Mock::given(method("POST")).respond_with(now).mount(&server).await;
+        let mut command = Command::new(PROGRAM);
+        command.args(["--webhook-url", &server.uri()]).env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+        let mut service = Service::run(&mut command);
+        assert_eq!(service.connect("http").put("/v1/keys/k", "v").status, 201);
+        // Stopping, it would not try again.
+        delivered.recv_timeout(common::PATIENCE).unwrap();
+        let attempts = server.received_requests().await.unwrap();
+        let parents: Vec<Vec<_>> = attempts
+            .iter()
+            .filter_map(|attempt| attempt.headers.get("traceparent"))
+            .map(|parent| parent.to_str().unwrap().split('-').collect())
+            .collect();
+        if is_traced {
+            let [first, second] = &parents[..] else { panic!("{parents:?}") };
+            assert_eq!((first[1].len(), first[2].len(), first[3]), (32, 16, "01"));
+            assert_eq!(first[1], second[1], "one trace");
+            assert_ne!(first[2], second[2], "a span for each attempt");
+        } else {
+            assert_eq!((attempts.len(), parents.len()), (2, 0));
+        }
+    }
+}
+//{% endif %}

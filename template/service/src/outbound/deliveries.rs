@@ -254,7 +254,11 @@ async fn deliver(
     budget.earn();
     let mut attempt = 1;
     loop {
-        let failure = match sink.deliver(&event).await {
+        let delivery = sink.deliver(&event);
+        //{% if otel %}
+        let delivery = crate::telemetry::otel::sent("webhook", delivery);
+        //{% endif %}
+        let failure = match delivery.await {
             Ok(()) => {
                 counts.failures.store(0, Relaxed);
                 return Ok(());

@@ -74,6 +74,9 @@ impl Sink for Webhook {
     async fn deliver(&self, event: &Event) -> Result<(), Failure> {
         let payload = Payload { event: event.kind.name(), key: &event.key, revision: event.revision };
         let request = self.client.post(Url::clone(self.url.reveal())).json(&payload);
+        //{% if otel %}
+        let request = request.headers(crate::telemetry::otel::headers());
+        //{% endif %}
         match request.send().await {
             Ok(response) if response.status().is_success() => {
                 finish(response).await;

@@ -7,6 +7,7 @@
 
 use std::{
     env,
+    fmt::Display,
     future::poll_fn,
     io,
     pin::pin,
@@ -35,7 +36,11 @@ use opentelemetry_sdk::{
     trace::{SdkTracerProvider, SpanData},
 };
 use tokio::runtime::{Builder, Handle};
-use tracing::{Span, level_filters::LevelFilter};
+use tracing::{
+    Instrument, Span,
+    field::{Empty, display},
+    level_filters::LevelFilter,
+};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, Registry, filter::Targets};
 
@@ -302,15 +307,40 @@ pub fn join(span: &Span, name: &str, headers: &HeaderMap) {
     let traced = context.span();
     traced.update_name(name.to_owned());
     if traced.span_context().is_valid() {
-        span.record("trace_id", tracing::field::display(traced.span_context().trace_id()));
+        span.record("trace_id", display(traced.span_context().trace_id()));
     }
 }
 
-/// Names the trace of the current span to whom a request is sent, in `traceparent`.
-pub fn propagate(headers: &mut HeaderMap) {
+/// What a request that is sent carries, so that whoever gets it can join the trace of the current span: `traceparent`.
+#[must_use]
+pub fn headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
     if TRACES.load(Ordering::Relaxed) {
-        TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Outgoing(headers));
+        TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Outgoing(&mut headers));
     }
+    headers
+}
+
+/// A span for one attempt to reach others, which is called `name`. It says whether the attempt failed.
+///
+/// # Errors
+/// Those of `attempt`.
+///
+/// # Cancel safety
+/// That of `attempt`.
+pub async fn sent<T, E: Display>(name: &str, attempt: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let span = tracing::info_span!(
+        "sent",
+        otel.name = name,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+    );
+    let result = attempt.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        span.record("otel.status_code", "ERROR").record("otel.status_description", display(error));
+    }
+    result
 }
 
 /// The headers of a request that came.

@@ -47,7 +47,8 @@ impl Service {
         // What the developer has set is not under test.
         let own: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("APP_") && !own.contains(&name) {
+            let is_ours = ["APP_", "OTEL_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+            if is_ours && !own.contains(&name) {
                 command.env_remove(name);
             }
         }
