@@ -1,13 +1,14 @@
 //! Settings, log, runtime, exit code; everything else is in the library.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::Context;
-use service::{config::Settings, lifecycle::Outcome, telemetry};
+use service::{
+    config::Settings,
+    lifecycle::{self, Outcome},
+    telemetry,
+};
 use tokio::runtime::Builder;
-
-/// How long a blocking call that does not return may hold the end of the process.
-const STUCK: Duration = Duration::from_millis(200);
 
 fn main() -> anyhow::Result<ExitCode> {
     let settings = match Settings::load(env!("CARGO_BIN_NAME")) {
@@ -31,8 +32,6 @@ fn main() -> anyhow::Result<ExitCode> {
             Outcome::Failed
         }
     };
-    // What still runs is dropped here, so that nothing is logged after the last line.
-    runtime.shutdown_timeout(STUCK);
-    telemetry.end(outcome.as_str());
-    Ok(outcome.into())
+    lifecycle::end(runtime, telemetry, outcome);
+    Ok(ExitCode::from(outcome.code()))
 }

@@ -1,13 +1,14 @@
 //! The way from the signal to the end: delay, drain, deadline.
 
-use std::{pin::pin, process::ExitCode, sync::OnceLock, time::Duration};
+use std::{pin::pin, sync::OnceLock, time::Duration};
 
 use tokio::{
+    runtime::Runtime,
     select,
     time::{Instant, interval_at, sleep_until},
 };
 
-use crate::telemetry::ALWAYS;
+use crate::telemetry::{ALWAYS, Telemetry};
 
 use super::{Phase, PhaseControl, Signals, Supervisor};
 
@@ -16,6 +17,9 @@ const REPORT: Duration = Duration::from_secs(5);
 
 /// Tasks get this long to end once nobody needs them, even if work took all of the grace.
 const TASKS: Duration = Duration::from_secs(1);
+
+/// How long a blocking call that does not return may hold the end of the process.
+const STUCK: Duration = Duration::from_millis(200);
 
 /// How long the shutdown may take.
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +53,15 @@ impl Outcome {
             Self::Cut | Self::Killed(_) => "forced",
         }
     }
-}
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Drained => Self::SUCCESS,
-            Outcome::Failed => Self::FAILURE,
-            Outcome::Cut => Self::from(3),
-            Outcome::Killed(code) => Self::from(code),
+    /// What the process exits with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Drained => 0,
+            Self::Failed => 1,
+            Self::Cut => 3,
+            Self::Killed(code) => code,
         }
     }
 }
@@ -124,4 +128,11 @@ pub async fn serve_until_stopped(
     // Whatever still runs is meant to end now: that is no failure of its own.
     control.advance(Phase::Stopped);
     outcome
+}
+
+/// Ends the runtime, whatever still runs in it, and then the log.
+pub fn end(runtime: Runtime, telemetry: Telemetry, outcome: Outcome) {
+    // What still runs is dropped here, so that nothing is logged after the last line.
+    runtime.shutdown_timeout(STUCK);
+    telemetry.end(outcome.as_str());
 }
