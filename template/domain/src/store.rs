@@ -14,6 +14,12 @@ pub type Revision = u64;
 /// How many removed keys [`Store::changed_since`] can tell apart from keys that never were.
 const REMEMBERED_REMOVALS: usize = 1024;
 
+/// A time to live of a century or more is for ever.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How many bytes of keys a page of a listing has at most, unless its first key alone is longer.
+const PAGE_BYTES: usize = 1024 * 1024;
+
 /// How many keys one [`Store::expire`] removes at most.
 const EXPIRY_BATCH: usize = 256;
 
@@ -142,8 +148,8 @@ impl Store {
             events.extend(self.remove(&key, EventKind::Expire));
         }
         let revision = self.next_revision();
-        // A deadline later than the clock can tell is none.
-        let expires_at = ttl.and_then(|ttl| now.checked_add(ttl));
+        // A deadline that nobody lives to see is none, and nor is one later than clocks and timers can tell.
+        let expires_at = ttl.filter(|ttl| *ttl < LONGEST).and_then(|ttl| now.checked_add(ttl));
         let entry = Entry { value, revision, expires_at };
         if let Some(old) = self.entries.insert(key.clone(), entry) {
             self.forget_deadline(&key, &old);
@@ -181,14 +187,15 @@ impl Store {
     }
 
     fn list_from(&self, now: Instant, start: Bound<&str>, prefix: &str, limit: usize) -> Page {
-        let mut page = Page::default();
+        let (mut page, mut bytes) = (Page::default(), 0);
         for (key, entry) in self
             .entries
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .filter(|(_, entry)| entry.is_live(now))
         {
-            if page.keys.len() == limit {
+            bytes += key.len();
+            if page.keys.len() == limit || (bytes > PAGE_BYTES && !page.keys.is_empty()) {
                 page.more = true;
                 break;
             }

@@ -37,6 +37,25 @@ fn a_key_is_never_empty() {
 }
 
 #[test]
+fn a_ttl_that_nobody_lives_to_see_is_for_ever() {
+    let (mut store, now) = (Store::default(), Instant::now());
+    for seconds in [100 * 365 * 24 * 60 * 60, i64::MAX as u64, u64::MAX] {
+        put(&mut store, now, "k", "v", Some(Duration::from_secs(seconds)));
+        assert_eq!((store.get(now, "k").unwrap().expires_in, store.next_deadline()), (None, None));
+    }
+}
+
+#[test]
+fn a_listing_of_long_keys_is_cut_short_and_says_so() {
+    let (mut store, now) = (Store::default(), Instant::now());
+    for name in ["a", "b", "c"] {
+        put(&mut store, now, &name.repeat(700 * 1024), "v", None);
+    }
+    let first = store.list(now, "", 10);
+    assert_eq!((first.keys.len(), first.more), (1, true));
+}
+
+#[test]
 fn a_put_creates_and_another_one_replaces() {
     let (mut store, now) = (Store::default(), Instant::now());
     let first = put(&mut store, now, "k", "one", None);

@@ -225,7 +225,9 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 /// Which arguments and variables are no text.
 fn not_unicode() -> String {
     let flags = std::env::args_os().filter(|argument| argument.to_str().is_none());
-    let flags = flags.map(|argument| argument.to_string_lossy().into_owned());
+    // Its value may be a secret.
+    let name = |flag: &str| flag.starts_with("--").then(|| flag.split('=').next().unwrap_or_default().to_owned());
+    let flags = flags.map(|argument| name(&argument.to_string_lossy()).unwrap_or_else(|| "an argument".to_owned()));
     let variables = std::env::vars_os().filter(|(name, value)| is_ours(name) && value.to_str().is_none());
     let variables = variables.map(|(name, _)| name.to_string_lossy().into_owned());
     format!("not UTF-8: {}", flags.chain(variables).collect::<Vec<_>>().join(", "))

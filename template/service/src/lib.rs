@@ -110,10 +110,11 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% endif %}
 
     let limits = Limits::new(&settings, &supervisor);
-    let admin = admin::router(phases.clone(), telemetry.log_filter(), limits.bodies());
+    let admin = admin::routes(phases.clone(), telemetry.log_filter());
     //{% if metrics %}
     let admin = admin.merge(admin::metrics::router(telemetry.metrics()));
     //{% endif %}
+    let admin = admin::router(admin, limits.bodies());
     //{% if console %}
     if let Some(listener) = listeners.console {
         let console = telemetry.console().router(&supervisor, phases.clone());

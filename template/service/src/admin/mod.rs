@@ -21,12 +21,17 @@ use crate::{
     telemetry::LogFilter,
 };
 
-/// All routes of the admin listener.
-pub fn router(phases: Phases, log_filter: LogFilter, bodies: Bodies) -> Router {
+/// The routes that are always there.
+pub fn routes(phases: Phases, log_filter: LogFilter) -> Router {
     Router::new()
         .route("/livez", get(live))
         .route("/readyz", get(ready).with_state(phases))
         .route("/log-filter", get(current_filter).put(replace_filter).with_state(log_filter))
+}
+
+/// All `routes` of the admin listener, with what they have in common.
+pub fn router(routes: Router, bodies: Bodies) -> Router {
+    routes
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state((bodies, problem::INTERFACE), bounded))

@@ -71,11 +71,14 @@ impl Pool {
 
     /// Tells whoever measures how busy it is.
     fn measure(&self) {
-        let (waiting, running) = (self.clone(), self.clone());
-        meters::observe("compute.waiting", "Jobs that wait for a thread", move || {
-            u64::try_from(waiting.waiting()).ok()
-        });
-        meters::observe("compute.running", "Threads that compute", move || u64::try_from(running.running()).ok());
+        // Not the pool itself: whoever measures must not keep its threads alive.
+        let taken = |places: usize, free: &Arc<Semaphore>| {
+            let free = Arc::downgrade(free);
+            move || u64::try_from(places.saturating_sub(free.upgrade()?.available_permits())).ok()
+        };
+        let threads = self.threads.current_num_threads();
+        meters::observe("compute.waiting", "Jobs that wait for a thread", taken(self.places, &self.queue));
+        meters::observe("compute.running", "Threads that compute", taken(threads, &self.idle));
     }
     //{% endif %}
 

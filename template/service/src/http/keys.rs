@@ -9,8 +9,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response, Result},
 };
+use bytes::BytesMut;
 use domain::{Change, Found, Key, Mismatch, Page, Revision};
-use http_body_util::BodyExt;
+use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::time;
 use utoipa::ToSchema;
@@ -166,10 +167,13 @@ async fn newer(app: &App, key: &Key, after: Revision, wait: Option<Duration>) ->
 
 /// Reads a body to its end. The limits around the router say how long it may be and how long it may take.
 async fn read(body: Body) -> Result<Bytes> {
-    match body.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) => Err(bad_request(format!("the body broke off: {error}")).into()),
+    // In one piece from the start: collected as they come, a body's pieces would cost more than what is in them.
+    let mut whole = BytesMut::new();
+    let mut body = body.into_data_stream();
+    while let Some(piece) = body.next().await {
+        whole.extend_from_slice(&piece.map_err(|error| bad_request(format!("the body broke off: {error}")))?);
     }
+    Ok(whole.freeze())
 }
 
 fn no_such_key(key: &Key) -> Problem {

@@ -222,12 +222,13 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// What the kernel has accepted for us, up to now; then the socket is closed. Its clients believe to be connected and
-/// have perhaps sent a request, so they are served beyond the cap: the queue is never much longer than [`QUEUE`].
+/// have perhaps sent a request, so they are served beyond the cap: as many as the queue holds.
 ///
 /// The socket is asked directly, because tokio only knows of connections that its driver has seen.
 async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send, mut shortage: Shortage) {
     let Ok(socket) = socket.into_std() else { return };
-    loop {
+    // One more than asked for is the kernel's; what comes later still has come too late.
+    for _ in 0..=QUEUE {
         let accepted = socket.accept().and_then(|(stream, _)| {
             stream.set_nonblocking(true)?;
             TcpStream::from_std(stream)

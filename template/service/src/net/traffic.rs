@@ -238,13 +238,14 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.traffic.held.end();
+        // The stream first: in between, the drain may wait for one more than there is, never for one fewer.
         if *self.is_stream.get_mut() {
             self.traffic.streams.fetch_sub(1, Relaxed);
             //{% if measured %}
             crate::meters::streams(-1);
             //{% endif %}
         }
+        self.traffic.held.end();
     }
 }
 

@@ -102,7 +102,7 @@ impl Budget {
     fn change<T>(&self, change: impl FnOnce(&mut f64) -> T) -> T {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        tokens.saved += EARNED_PER_SECOND * (now - tokens.paid).as_secs_f64();
+        tokens.saved = (tokens.saved + EARNED_PER_SECOND * (now - tokens.paid).as_secs_f64()).min(SAVED);
         tokens.paid = now;
         let result = change(&mut tokens.saved);
         tokens.saved = tokens.saved.min(SAVED);

@@ -83,6 +83,11 @@ pub(super) struct TooMany;
 #[derive(Debug)]
 pub(super) struct Missed;
 
+/// Whether a channel tells of the store's events.
+fn is_about_keys(name: &Bytes) -> bool {
+    name.starts_with(EVENT_PREFIX.as_bytes()) || name.starts_with(KEY_PREFIX.as_bytes())
+}
+
 impl Channels {
     pub(super) fn new() -> Self {
         Self { messages: broadcast::Sender::new(MESSAGES), subscribers: Arc::default() }
@@ -133,7 +138,7 @@ impl Subscriptions {
         if bytes > NAMES {
             return Err(TooMany);
         }
-        if name.starts_with(EVENT_PREFIX.as_bytes()) || name.starts_with(KEY_PREFIX.as_bytes()) {
+        if is_about_keys(&name) {
             self.events.get_or_insert_with(|| store.subscribe());
         }
         self.bytes = bytes;
@@ -147,6 +152,9 @@ impl Subscriptions {
         if self.names.remove(name) {
             self.bytes -= name.len() + NAME;
             self.forget(name);
+            if !self.names.iter().any(is_about_keys) {
+                self.events = None;
+            }
         }
     }
 

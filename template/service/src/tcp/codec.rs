@@ -165,6 +165,9 @@ impl Decoder for Codec {
                 Some(_) => {
                     let Some(line) = self.line(input)? else { return Ok(None) };
                     let request = inline::parse(&line)?;
+                    if i64::try_from(request.count).is_ok_and(|count| count > ARGUMENTS) {
+                        return Err(Fault::Count);
+                    }
                     if request.arguments().any(|argument| argument.len() > self.longest) {
                         return Err(Fault::Length);
                     }

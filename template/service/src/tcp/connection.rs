@@ -32,7 +32,7 @@ pub(super) const MOST: usize = 64 * 1024;
 const KEPT: usize = 16 * 1024;
 
 /// A client that takes nothing of its replies for this long does not read them.
-const STALL: Duration = Duration::from_secs(30);
+pub(super) const STALL: Duration = Duration::from_secs(30);
 
 /// In the drain: how long a client may be silent, and how long all waiting for it may take. What had been sent when the
 /// drain began is here by then.
@@ -188,6 +188,9 @@ impl Wire {
         self.input.reserve(self.chunk);
         if self.codec.has_begun(&self.input) {
             self.deadline.get_or_insert_with(|| Instant::now() + self.frame_timeout);
+        } else {
+            // What had begun may have been no command: an empty line, or an array of nothing.
+            self.deadline = None;
         }
         self.deadline
     }
@@ -317,7 +320,7 @@ impl Wire {
     }
 }
 
-fn stalled() -> End {
+pub(super) fn stalled() -> End {
     io::Error::new(io::ErrorKind::TimedOut, "the client does not read").into()
 }
 

@@ -42,6 +42,9 @@ impl<'a> Glob<'a> {
         let mut star: Option<(&[u8], &[u8])> = None;
         loop {
             if let ([b'*', rest @ ..], _) = (pattern, text) {
+                if rest.is_empty() {
+                    return Ok(true);
+                }
                 star = Some((rest, text));
                 pattern = rest;
                 continue;

@@ -12,7 +12,7 @@ use super::{
     answer::{integer, text},
     channels::Subscriptions,
     codec::Fault,
-    connection::{End, FAREWELL, MOST, Stage, Wire},
+    connection::{End, FAREWELL, MOST, STALL, Stage, Wire, stalled},
     reply::Reply,
     session::Session,
 };
@@ -67,8 +67,13 @@ impl Session {
     /// taken at once: a client that does not read costs its own buffer, until it is dropped, and nobody else anything.
     pub(super) async fn listen(&mut self) -> Result<(), End> {
         let limit = BEHIND.max(2 * self.shared.longest);
+        let mut stall = Instant::now() + STALL;
         loop {
+            let behind = self.wire.output.len();
             self.wire.write()?;
+            if self.wire.output.is_empty() || self.wire.output.len() < behind {
+                stall = Instant::now() + STALL;
+            }
             if self.wire.output.len() > limit {
                 tracing::info!(parent: &self.span, bytes = self.wire.output.len(), "subscriber dropped: it does not read");
                 return Err(io::Error::from(io::ErrorKind::TimedOut).into());
@@ -97,6 +102,10 @@ impl Session {
                     }
                 }
                 ready = stream.writable(), if has_output => ready?,
+                () = sleep_until(stall), if has_output => {
+                    tracing::info!(parent: &self.span, "subscriber dropped: it does not read");
+                    return Err(stalled());
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.wire.put(Fault::Slow.into())?;
                     return Err(End::Farewell);

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::Router;
@@ -36,7 +37,8 @@ impl Console {
         if !is_wanted {
             return (Self(Mutex::new(None)), None);
         }
-        let (layer, server) = ConsoleLayer::builder().build();
+        // Tasks that have ended are shown for a minute, not the hour that is the default: each request over HTTP/2 is one.
+        let (layer, server) = ConsoleLayer::builder().retention(Duration::from_secs(60)).build();
         (Self(Mutex::new(Some(server))), Some(layer.with_filter(FilterFn::new(is_of_the_runtime)).boxed()))
     }
 
