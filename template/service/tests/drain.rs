@@ -132,8 +132,10 @@ fn who_waits_in_the_queue_is_served_even_when_descriptors_are_short() {
     drop(idle);
     let (code, log) = service.ended();
     assert_eq!((code, outcome(&log)), (0, "drained"));
-    let said = log.iter().filter(|line| line["message"] == "can't accept; clients wait").count();
-    assert_eq!(said, 1, "once, however long it lasts");
+    // The others too may look for clients meanwhile, and have no descriptor for that either.
+    let of_http =
+        |line: &&serde_json::Value| line["message"] == "can't accept; clients wait" && line["listener"] == "http";
+    assert_eq!(log.iter().filter(of_http).count(), 1, "once, however long it lasts");
 }
 
 #[test]
