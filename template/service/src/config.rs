@@ -78,7 +78,7 @@ pub struct Settings {
     #[arg(long, env = "APP_MAX_CONNECTIONS", value_name = "N", default_value = "10000")]
     pub max_connections: NonZeroU32,
 
-    /// Requests at once; those above it are refused with 503
+    /// Requests at once; those above it are refused at once: 503, or RESOURCE_EXHAUSTED in gRPC
     #[arg(long, env = "APP_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
     pub max_in_flight: NonZeroU32,
 
@@ -90,11 +90,12 @@ pub struct Settings {
     #[arg(long, env = "APP_HEADER_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = time_limit)]
     pub header_timeout: Duration,
 
-    /// For the whole body of a request
+    /// For the whole body of a request, or a command of RESP once it has begun
     #[arg(long, env = "APP_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
     pub body_timeout: Duration,
 
-    /// The largest body of a request that is accepted; times --max-in-flight, what bodies may take of the memory
+    /// The largest body, message of gRPC or string of RESP that is accepted; times --max-in-flight, what bodies may take
+    /// of the memory
     #[arg(long, env = "APP_MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576")]
     pub max_body_bytes: NonZeroU32,
 
@@ -202,6 +203,7 @@ fn heading(id: &str) -> Option<&'static str> {
         _ if id.starts_with("shutdown_") => Some("Shutdown"),
         _ if id.starts_with("max_") || id.ends_with("_timeout") => Some("Limits"),
         "mailbox" | "compute_threads" | "compute_queue" | "worker_threads" => Some("Limits"),
+        _ if id.starts_with("webhook_") => Some("Deliveries"),
         _ if id.starts_with("log_") => Some("Log"),
         _ => None,
     }
