@@ -50,16 +50,6 @@ impl Phases {
         *self.0.borrow()
     }
 
-    /// Whether the phase has changed since this was last asked; it takes no lock.
-    pub fn has_changed(&mut self) -> bool {
-        // An error says that `PhaseControl` is gone, which is a change too.
-        let has_changed = self.0.has_changed().unwrap_or(true);
-        if has_changed {
-            self.0.mark_unchanged();
-        }
-        has_changed
-    }
-
     /// Resolves once the drain has begun: what waits for events rather than for work ends here.
     ///
     /// # Cancel safety

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -32,6 +32,7 @@ use super::{
     clock::{Clock, Late},
     io::Io,
     traffic::Traffic,
+    woken::Woken,
 };
 use crate::{
     config::Settings,
@@ -78,8 +79,8 @@ impl Http {
 
 impl Protocol for Http {
     async fn serve(self, connection: Connection) {
-        let mut closing = pin!(connection.closing());
-        let Connection { stream, tasks, mut phases, .. } = connection;
+        let closing = connection.closing();
+        let Connection { stream, tasks, phases, .. } = connection;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a client has gone before it was served");
             return;
@@ -92,30 +93,19 @@ impl Protocol for Http {
         let mut connection = pin!(protocol.serve_connection(io, service));
 
         let mut clock = Clock::new(self.header_timeout);
-        let mut asked: Option<Waker> = None;
-        // What has changed before, `closing` sees when it is asked first.
-        let mut is_changing = false;
-        phases.has_changed();
+        let mut closing = Woken::new(closing);
         let parting = poll_fn(|cx| {
             if drive(connection.as_mut(), &traffic, cx).is_ready() {
-                return Poll::Ready(Parting::Gone);
+                Poll::Ready(Parting::Gone)
+            } else if closing.poll(cx).is_ready() {
+                Poll::Ready(Parting::Gentle)
+            } else {
+                // hyper has read all there was, so what is missing now has not come.
+                clock.poll(&traffic, cx).map(|late| match late {
+                    Late::Client(fault) => Parting::Late(fault),
+                    Late::Nobody => Parting::Gentle,
+                })
             }
-            // Asked once it will wake this task, and it is not asked again before there is something new: that takes a lock,
-            // and this is run for each packet. From then on it is asked each time: a change can be seen here before it has
-            // got through to `closing`, whose wake-up must not be ignored then.
-            is_changing |= phases.has_changed();
-            let has_asked = asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-            if !has_asked || is_changing {
-                asked = Some(cx.waker().clone());
-                if closing.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Parting::Gentle);
-                }
-            }
-            // hyper has read all there was, so what is missing now has not come.
-            clock.poll(&traffic, cx).map(|late| match late {
-                Late::Client(fault) => Parting::Late(fault),
-                Late::Nobody => Parting::Gentle,
-            })
         });
         match parting.await {
             Parting::Gone => return,

@@ -13,6 +13,7 @@ mod io;
 pub mod linger;
 mod places;
 mod traffic;
+mod woken;
 
 /// What threads meet at. `tests/loom.rs` puts others beneath the same code, to try every order in which they can meet.
 mod sync {
