@@ -95,10 +95,12 @@ impl Protocol for Http {
         let mut clock = Clock::new(self.header_timeout);
         let mut closing = Woken::new(closing);
         let parting = poll_fn(|cx| {
-            if drive(connection.as_mut(), &traffic, cx).is_ready() {
-                Poll::Ready(Parting::Gone)
-            } else if closing.poll(cx).is_ready() {
+            // First, here and below: a client that sends without end uses up all that tokio lets a task do in one go, and
+            // then nothing is ready any more.
+            if closing.poll(cx).is_ready() {
                 Poll::Ready(Parting::Gentle)
+            } else if drive(connection.as_mut(), &traffic, cx).is_ready() {
+                Poll::Ready(Parting::Gone)
             } else {
                 // hyper has read all there was, so what is missing now has not come.
                 clock.poll(&traffic, cx).map(|late| match late {
@@ -125,15 +127,15 @@ impl Protocol for Http {
             if !traffic.is_http2() {
                 select! {
                     biased;
-                    () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => return,
                     () = traffic.quiet(LAST_CALL) => {}
+                    () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => return,
                 }
             }
             connection.as_mut().graceful_shutdown();
             select! {
                 biased;
-                () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => {}
                 () = traffic.quiet(FAREWELL) => {}
+                () = poll_fn(|cx| drive(connection.as_mut(), &traffic, cx)) => {}
             }
         });
         farewell.await;
