@@ -35,7 +35,7 @@ impl KeyValue for Service {
         let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = keys.map.get(&request.get_ref().key);
         let (value, revision) = found.cloned().ok_or_else(|| Status::not_found("no such key"))?;
-        Ok(Response::new(GetResponse { value, revision }))
+        Ok(Response::new(GetResponse { value, revision, ..Default::default() }))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
@@ -43,7 +43,7 @@ impl KeyValue for Service {
         let keys = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         keys.revision += 1;
         keys.map.insert(key, (value, keys.revision));
-        Ok(Response::new(PutResponse { revision: keys.revision }))
+        Ok(Response::new(PutResponse { revision: keys.revision, ..Default::default() }))
     }
 }
 
