@@ -5,24 +5,34 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A name that is not empty: any UTF-8. Cloning it copies no text.
+/// The longest key, in bytes. Who watches is told of keys that are gone: their names are kept for a while, though nobody
+/// counts them as stored.
+pub const LONGEST_KEY: usize = 64 * 1024;
+
+/// A name that is neither empty nor longer than [`LONGEST_KEY`]: any UTF-8. Cloning it copies no text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);
 
-/// A key must have at least one character: an empty one is what an unset variable in somebody's
-/// script looks like.
+/// Why a text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key must not be empty")]
-pub struct EmptyKey;
+pub enum BadKey {
+    /// A key must have at least one character: an empty one is what an unset variable in somebody's script looks like.
+    #[error("a key must not be empty")]
+    Empty,
+    /// It has more than [`LONGEST_KEY`] bytes.
+    #[error("a key must not be longer than {LONGEST_KEY} bytes")]
+    TooLong,
+}
 
 impl TryFrom<&str> for Key {
-    type Error = EmptyKey;
+    type Error = BadKey;
 
-    fn try_from(text: &str) -> Result<Self, EmptyKey> {
-        if text.is_empty() {
-            return Err(EmptyKey);
+    fn try_from(text: &str) -> Result<Self, BadKey> {
+        match text.len() {
+            0 => Err(BadKey::Empty),
+            1..=LONGEST_KEY => Ok(Self(text.into())),
+            _ => Err(BadKey::TooLong),
         }
-        Ok(Self(text.into()))
     }
 }
 

@@ -14,5 +14,5 @@ mod store;
 
 pub use condition::{Condition, Mismatch, Revisions};
 pub use event::{Event, EventKind};
-pub use key::{EmptyKey, Key};
+pub use key::{BadKey, Key, LONGEST_KEY};
 pub use store::{Change, Entries, Found, Listed, Page, Put, Revision, Store};

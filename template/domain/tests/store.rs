@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{Change, Condition, EmptyKey, EventKind, Key, Mismatch, Put, Revision, Revisions, Store};
+use domain::{BadKey, Change, Condition, EventKind, Key, LONGEST_KEY, Mismatch, Put, Revision, Revisions, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,8 +32,10 @@ fn kinds(put: &Put) -> Vec<(EventKind, Revision)> {
 }
 
 #[test]
-fn a_key_is_never_empty() {
-    assert_eq!(Key::try_from(""), Err(EmptyKey));
+fn a_key_is_neither_empty_nor_without_bound() {
+    assert_eq!(Key::try_from(""), Err(BadKey::Empty));
+    assert!(Key::try_from(&*"k".repeat(LONGEST_KEY)).is_ok());
+    assert_eq!(Key::try_from(&*"k".repeat(LONGEST_KEY + 1)), Err(BadKey::TooLong));
 }
 
 #[test]
@@ -48,11 +50,11 @@ fn a_ttl_that_nobody_lives_to_see_is_for_ever() {
 #[test]
 fn a_listing_of_long_keys_is_cut_short_and_says_so() {
     let (mut store, now) = (Store::default(), Instant::now());
-    for name in ["a", "b", "c"] {
-        put(&mut store, now, &name.repeat(700 * 1024), "v", None);
+    for name in 'a'..='z' {
+        put(&mut store, now, &name.to_string().repeat(LONGEST_KEY), "v", None);
     }
-    let first = store.list(now, "", 10);
-    assert_eq!((first.keys.len(), first.more), (1, true));
+    let first = store.list(now, "", 100);
+    assert_eq!((first.keys.len(), first.more), (16, true));
 }
 
 #[test]
