@@ -78,6 +78,18 @@ async fn a_condition_that_does_not_hold_is_told_and_nothing_happens() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn operations_that_find_many_bytes_leave_the_rest_for_another_call() {
+    let Running { store, control: _control, .. } = start(Options::default());
+    store.put(key("k"), &[0; 100_000], None, Condition::default()).await.unwrap();
+    let ops = || [Op::Get(key("no")), Op::Get(key("k")), Op::Delete(key("k"), Condition::default())].to_vec();
+    let ran = store.run(ops()).await.unwrap();
+    assert!(matches!(&ran.done[..], [Done::Got(None), Done::Got(Some(_))]));
+    let ran = store.run(ran.rest).await.unwrap();
+    assert_eq!((ran.done, ran.rest.len()), (vec![Done::Deleted(Ok(Some(2)))], 0));
+    assert_eq!(store.run(ops()).await.unwrap().done.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn operations_that_are_handed_over_at_once_are_done_in_order() {
     let Running { store, control: _control, .. } = start(Options::default());
     let mut events = store.subscribe();
@@ -92,7 +104,8 @@ async fn operations_that_are_handed_over_at_once_are_done_in_order() {
             Op::Get(key("k")),
         ])
         .await
-        .unwrap();
+        .unwrap()
+        .done;
     assert_eq!(done[0], Done::Put(Ok(Written { created: true, revision: 1 })));
     assert_eq!(done[1], Done::Put(Err(Mismatch::IfNoneMatch)));
     assert!(matches!(&done[2], Done::Got(Some(found)) if &*found.value == b"one"));

@@ -122,6 +122,10 @@ fn what_is_wrong_is_said_as_redis_says_it() {
         ("SET k v PX -1", "ERR invalid expire time in 'set' command"),
         ("SET k v EX 9223372036854775807", "ERR invalid expire time in 'set' command"),
         ("GET ''", "ERR a key must not be empty"),
+        (
+            &format!("*2\r\n$3\r\nGET\r\n$65537\r\n{}", "k".repeat(65_537)),
+            "ERR a key must not be longer than 65536 bytes",
+        ),
         ("GET \"\\xff\"", "ERR a key must be UTF-8"),
         ("HELLO 3", "NOPROTO unsupported protocol version"),
         ("HELLO two", "ERR Protocol version is not an integer or out of range"),
@@ -392,6 +396,48 @@ fn a_client_that_does_not_read_its_replies_is_not_read_either() {
 }
 
 #[test]
+fn a_large_value_is_held_once_however_many_clients_do_not_read_it() {
+    const CLIENTS: usize = 50;
+    const LARGE: usize = 1_000_000;
+    let mut service = Service::start(&[]);
+    let mut writer = service.connect("tcp");
+    say(&mut writer, command(&[b"SET", b"k", &[b'x'; LARGE]]), "+OK\r\n");
+    let before = memory(&service);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = service.connect("tcp");
+        // The first answer says that the second is on its way.
+        say(&mut client, "PING\r\n".to_owned() + &"GET k\r\n".repeat(100), "+PONG\r\n");
+        clients.push(client);
+    }
+    assert!(memory(&service) < before + 10_000, "{} KiB, before {before}", memory(&service));
+    // Who reads gets what was there when it asked.
+    say(&mut writer, "SET k v\r\n", "+OK\r\n");
+    hears(&mut clients[0], format!("${LARGE}\r\n{}\r\n", "x".repeat(LARGE)));
+}
+
+#[test]
+fn large_values_in_a_pipeline_keep_their_places() {
+    let mut service = Service::start(&[]);
+    let mut client = service.connect("tcp");
+    let sizes = [0, 1, 4095, 4096, 70_000, 200_000];
+    let (mut commands, mut expected) = (Vec::new(), String::new());
+    for (size, name) in sizes.iter().zip('a'..) {
+        say(&mut client, command(&[b"SET", &[name as u8], &vec![name as u8; *size]]), "+OK\r\n");
+    }
+    for round in 0..20 {
+        for (size, name) in sizes.iter().zip('a'..) {
+            commands.extend(format!("GET {name}\r\nPING\r\nEXISTS a b {name} no\r\nTTL {name}\r\nDEL no\r\n").bytes());
+            let value = name.to_string().repeat(*size);
+            expected += &format!("${size}\r\n{value}\r\n+PONG\r\n:3\r\n:-1\r\n:0\r\n");
+        }
+        commands.extend(command(&[b"ECHO", &vec![b'0' + round; 5000]]));
+        expected += &format!("$5000\r\n{}\r\n", char::from(b'0' + round).to_string().repeat(5000));
+    }
+    say(&mut client, commands, expected);
+}
+
+#[test]
 fn the_drain_answers_what_was_sent_and_ends_who_waits() {
     let mut service = Service::start(&[]);
     let mut subscriber = service.connect("tcp");
@@ -511,7 +557,14 @@ fn log_lines_name_the_connection_and_never_show_values() {
     let mut client = service.connect("tcp");
     say(&mut client, "SET k secret\r\n", "+OK\r\n");
     let line = service.logged(|line| line["command"] == "set");
-    assert!(line["span"]["id"].is_u64() && line["span"]["peer"].is_string(), "{line}");
+    let span = &line["span"];
+    assert!(span["id"].is_u64() && span["peer"].is_string(), "{line}");
+    //{% if false %}
+    #[cfg(not(feature = "mutex-store"))]
+    //{% endif %}
+    //{% if actor %}
+    service.logged(|line| line["message"] == "done by the store" && line["span"] == *span);
+    //{% endif %}
     drop(client);
     service.signal("TERM");
     let (_, log) = service.ended();

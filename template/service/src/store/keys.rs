@@ -8,6 +8,10 @@ use tokio::time;
 
 use super::{Written, broadcast};
 
+/// From here on, values that operations have found together are enough for one answer: who asked for them keeps them
+/// from being freed, though others may have replaced them in the store.
+const RUN_BYTES: usize = 64 * 1024;
+
 /// One operation of many that are handed over at once, to [`Store::run`](super::Store::run).
 #[derive(Debug, Clone)]
 pub enum Op {
@@ -22,6 +26,8 @@ pub enum Op {
     //{% if tcp %}
     /// The same, of the keys behind this one.
     ListAfter(String, Key, usize),
+    /// Is there a key, and how long will it be?
+    Ttl(Key),
     //{% endif %}
 }
 
@@ -36,6 +42,20 @@ pub enum Done {
     Deleted(Result<Option<Revision>, Mismatch>),
     /// Of [`Op::List`] and the like.
     Listed(Page),
+    //{% if tcp %}
+    /// Of [`Op::Ttl`]: the time left to live, of which `None` is for ever; `None` when the key is not there.
+    Ttl(Option<Option<Duration>>),
+    //{% endif %}
+}
+
+/// What became of operations that were handed over at once.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// What the first of them came to, at least one.
+    pub done: Vec<Done>,
+    /// Those that did not have their turn, because the values that were found take enough memory until somebody has
+    /// read them. They can be handed over again.
+    pub rest: Vec<Op>,
 }
 
 /// A value to be stored.
@@ -70,18 +90,31 @@ impl Keys {
         Self { store: domain::Store::default(), events }
     }
 
-    /// Does one operation after the other.
-    pub(super) fn run(&mut self, ops: Vec<Op>) -> Vec<Done> {
-        let one = |op| match op {
-            Op::Get(key) => Done::Got(self.get(&key)),
-            Op::Put(put) => Done::Put(self.put(put)),
-            Op::Delete(key, condition) => Done::Deleted(self.delete(&key, &condition)),
-            Op::List(prefix, limit) => Done::Listed(self.list(&prefix, limit)),
-            //{% if tcp %}
-            Op::ListAfter(prefix, after, limit) => Done::Listed(self.store.list_after(now(), &prefix, &after, limit)),
-            //{% endif %}
-        };
-        ops.into_iter().map(one).collect()
+    /// Does one operation after the other, until the values that were found are many bytes.
+    pub(super) fn run(&mut self, ops: Vec<Op>) -> Ran {
+        let (mut done, mut bytes) = (Vec::with_capacity(ops.len()), 0);
+        let mut ops = ops.into_iter();
+        while bytes < RUN_BYTES
+            && let Some(op) = ops.next()
+        {
+            done.push(match op {
+                Op::Get(key) => {
+                    let found = self.get(&key);
+                    bytes += found.as_ref().map_or(0, |found| found.value.len());
+                    Done::Got(found)
+                }
+                Op::Put(put) => Done::Put(self.put(put)),
+                Op::Delete(key, condition) => Done::Deleted(self.delete(&key, &condition)),
+                Op::List(prefix, limit) => Done::Listed(self.list(&prefix, limit)),
+                //{% if tcp %}
+                Op::ListAfter(prefix, after, limit) => {
+                    Done::Listed(self.store.list_after(now(), &prefix, &after, limit))
+                }
+                Op::Ttl(key) => Done::Ttl(self.get(&key).map(|found| found.expires_in)),
+                //{% endif %}
+            });
+        }
+        Ran { done, rest: ops.collect() }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Found> {

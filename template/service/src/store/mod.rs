@@ -16,7 +16,7 @@ pub use actor::{Options, Store};
 mod keys;
 mod watch;
 
-pub use keys::{Done, Op, Put};
+pub use keys::{Done, Op, Put, Ran};
 
 use keys::Keys;
 

@@ -14,7 +14,7 @@ use tokio::{
     time,
 };
 
-use super::{Done, Keys, Op, Put, StoreError, Written};
+use super::{Keys, Op, Put, Ran, StoreError, Written};
 use crate::lifecycle::{Phases, Supervisor};
 
 /// How a store is set up.
@@ -154,14 +154,15 @@ impl Store {
     }
 
     /// Does many operations at once, in order and with nothing of anyone else's between them. Others wait meanwhile, so
-    /// it is up to the caller to keep the number within bounds.
+    /// it is up to the caller to keep the number within bounds. What would find too many bytes is left for another call:
+    /// see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Stopped`].
     ///
     /// # Cancel safety
     /// As [`Store::put`], for all of them together.
-    pub async fn run(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+    pub async fn run(&self, ops: Vec<Op>) -> Result<Ran, StoreError> {
         self.0.change(|keys| keys.run(ops))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{codec::Fault, command::Spec, reply::Reply};
+use super::{channels::Crowded, command::Spec, fault::Fault, reply::Reply};
 use crate::store::{Done, StoreError};
 
 /// The answer to one command, which is known, or what has to be made of the store's.
@@ -23,7 +23,7 @@ impl Answer {
     pub(super) fn reply(self, done: &mut impl Iterator<Item = Done>) -> Reply {
         let mut how_many = |keys: usize| {
             let done = done.by_ref().take(keys);
-            let hits = done.filter(|done| matches!(done, Done::Got(Some(_)) | Done::Deleted(Ok(Some(_)))));
+            let hits = done.filter(|done| matches!(done, Done::Ttl(Some(_)) | Done::Deleted(Ok(Some(_)))));
             integer(hits.count())
         };
         match self {
@@ -39,8 +39,8 @@ impl Answer {
                 _ => confused(),
             },
             Self::Ttl => match done.next() {
-                Some(Done::Got(None)) => Reply::Integer(-2),
-                Some(Done::Got(Some(found))) => Reply::Integer(found.expires_in.map_or(-1, |left| {
+                Some(Done::Ttl(None)) => Reply::Integer(-2),
+                Some(Done::Ttl(Some(ttl))) => Reply::Integer(ttl.map_or(-1, |left| {
                     // Rounded, as Redis does.
                     i64::try_from((left.as_millis() + 500) / 1000).unwrap_or(i64::MAX)
                 })),
@@ -53,6 +53,12 @@ impl Answer {
 impl From<Fault> for Reply {
     fn from(fault: Fault) -> Self {
         Self::Error(Cow::Owned(format!("ERR Protocol error: {fault}")))
+    }
+}
+
+impl From<Crowded> for Reply {
+    fn from(Crowded: Crowded) -> Self {
+        Self::Error(Cow::Borrowed("BUSY subscribers can't keep up: try again later"))
     }
 }
 

@@ -1,17 +1,12 @@
 //! Commands out of bytes: RESP's arrays of bulk strings, with bounds for what a client may claim.
 
-use std::io;
-
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio_util::codec::Decoder;
 
-use super::inline;
+use super::{fault::Fault, inline, number::number, request::Request};
 
 /// The longest line of an inline command, as in Redis.
 const INLINE: usize = 64 * 1024;
-
-/// The longest line that a number stands on; no number is longer.
-const NUMBER: usize = 32;
 
 /// Arguments of one command. All its keys are looked up in one turn of the store, so this bounds how long others wait.
 const ARGUMENTS: i64 = 16 * 1024;
@@ -19,7 +14,8 @@ const ARGUMENTS: i64 = 16 * 1024;
 /// What a command may need beside its two longest arguments, a key and a value.
 const OVERHEAD: usize = 64 * 1024;
 
-/// Reads commands, and writes replies (`reply.rs`). It trusts no length: memory is taken for what has come, never for what is claimed.
+/// Reads commands, and writes replies (`reply.rs`). It trusts no length: memory is taken for what has come, never for
+/// what is claimed.
 #[derive(Debug)]
 pub(super) struct Codec {
     /// The longest argument.
@@ -39,66 +35,6 @@ struct Array {
     missing: usize,
     /// Where those that have come end.
     end: usize,
-}
-
-/// A command with its arguments, as bulk strings one after the other that have been checked. An inline command is
-/// rewritten as the strings that it stands for.
-#[derive(Debug)]
-pub(super) struct Request {
-    /// How many there are; at least one.
-    pub count: usize,
-    /// `$3\r\nGET\r\n$1\r\nk\r\n`.
-    pub strings: Bytes,
-}
-
-impl Request {
-    /// The name of the command and its arguments.
-    pub(super) fn arguments(&self) -> Arguments<'_> {
-        Arguments(&self.strings)
-    }
-}
-
-/// Walks through the arguments of a [`Request`].
-#[derive(Debug, Clone)]
-pub(super) struct Arguments<'a>(&'a [u8]);
-
-impl<'a> Iterator for Arguments<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (length, start) = number(self.0, 1).ok()??;
-        let end = start + usize::try_from(length).ok()?;
-        let argument = self.0.get(start..end)?;
-        self.0 = self.0.get(end + 2..)?;
-        Some(argument)
-    }
-}
-
-/// Why a connection can't be understood any more. The words are those of Redis where it has some.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    #[error("invalid multibulk length")]
-    Count,
-    #[error("too big mbulk count string")]
-    CountLine,
-    #[error("invalid bulk length")]
-    Length,
-    #[error("too big bulk count string")]
-    LengthLine,
-    #[error("expected '$', got '{}'", char::from(*.0).escape_default())]
-    NoString(u8),
-    #[error("expected CRLF after a bulk string")]
-    NoEnd,
-    #[error("too big command")]
-    Size,
-    #[error("too big inline request")]
-    Line,
-    #[error("unbalanced quotes in request")]
-    Quotes,
-    #[error("the command took too long to arrive")]
-    Slow,
-    #[error(transparent)]
-    Io(#[from] io::Error),
 }
 
 impl Codec {
@@ -211,57 +147,6 @@ impl Array {
     }
 }
 
-/// Why a line holds no number.
-enum BadNumber {
-    /// It is something else.
-    Invalid,
-    /// It does not end.
-    Endless,
-}
-
-impl BadNumber {
-    fn or(self, invalid: Fault, endless: Fault) -> Fault {
-        match self {
-            Self::Invalid => invalid,
-            Self::Endless => endless,
-        }
-    }
-}
-
-/// The number on the line that begins at `start`, and where the next line begins; `None`, if the line is not complete.
-fn number(input: &[u8], start: usize) -> Result<Option<(i64, usize)>, BadNumber> {
-    let line = input.get(start..).unwrap_or_default();
-    let digits = line.iter().take(NUMBER).position(|byte| !byte.is_ascii_digit() && *byte != b'-');
-    let Some(digits) = digits else {
-        return if line.len() < NUMBER { Ok(None) } else { Err(BadNumber::Endless) };
-    };
-    match line[digits..] {
-        [b'\r'] => Ok(None),
-        [b'\r', b'\n', ..] => {
-            let number = integer(&line[..digits]).ok_or(BadNumber::Invalid)?;
-            Ok(Some((number, start + digits + 2)))
-        }
-        _ => Err(BadNumber::Invalid),
-    }
-}
-
-/// A number as Redis writes and reads it: no plus sign, no zeros in front.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    match digits {
-        [b'0'] if digits.len() == text.len() => Some(0),
-        [b'1'..=b'9', ..] => {
-            let is_negative = digits.len() < text.len();
-            digits.iter().try_fold(0_i64, |sum, digit| {
-                let digit = i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
-                let sum = sum.checked_mul(10)?;
-                if is_negative { sum.checked_sub(digit) } else { sum.checked_add(digit) }
-            })
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,17 +233,5 @@ mod tests {
         let mut buffer = BytesMut::from("*1000\r\n$1000000000000\r\nx");
         assert!(matches!(codec.decode(&mut buffer), Ok(None)));
         assert!(buffer.capacity() < 1000);
-    }
-
-    #[test]
-    fn numbers_are_what_redis_takes_for_numbers() {
-        for (text, number) in
-            [("0", 0), ("7", 7), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
-        {
-            assert_eq!(integer(text.as_bytes()), Some(number));
-        }
-        for text in ["", "-", "-0", "00", "+1", "1.0", " 1", "1 ", "9223372036854775808", "-9223372036854775809"] {
-            assert_eq!(integer(text.as_bytes()), None, "{text:?}");
-        }
     }
 }

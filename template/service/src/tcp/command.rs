@@ -5,7 +5,10 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use domain::{Condition, Key, Revisions};
 
-use super::codec::{Arguments, Request, integer};
+use super::{
+    number::integer,
+    request::{Arguments, Request},
+};
 use crate::store::Put;
 
 /// An error reply, in the words of Redis where it has some.
@@ -168,7 +171,7 @@ fn copy(word: &[u8]) -> Bytes {
 
 fn key(word: &[u8]) -> Result<Key, Error> {
     let text = str::from_utf8(word).map_err(|_| Cow::Borrowed("ERR a key must be UTF-8"))?;
-    Key::try_from(text).map_err(|empty| Cow::Owned(format!("ERR {empty}")))
+    Key::try_from(text).map_err(|bad| Cow::Owned(format!("ERR {bad}")))
 }
 
 fn number(word: &[u8]) -> Result<i64, Error> {

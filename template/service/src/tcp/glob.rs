@@ -1,7 +1,12 @@
 //! Patterns of `KEYS`: `*`, `?`, `[a-z]`, `[^a]` and `\`, for bytes, as Redis reads them.
 
+use tokio::task::yield_now;
+
 /// How many comparisons one command may cost: a pattern with many stars meets long names millions of times.
 const EFFORT: u64 = 20_000_000;
+
+/// Comparisons after which others have their turn: they take less than a millisecond.
+const PIECE: u64 = 200_000;
 
 /// A pattern, and how much work may still be spent on it.
 #[derive(Debug)]
@@ -10,6 +15,8 @@ pub(super) struct Glob<'a> {
     pattern: &'a [u8],
     /// Comparisons that are left.
     effort: u64,
+    /// How many will be left when others have their turn.
+    pause: u64,
 }
 
 /// The pattern has cost more than a command may.
@@ -19,7 +26,7 @@ pub(super) struct TooCostly;
 
 impl<'a> Glob<'a> {
     pub(super) fn new(pattern: &'a [u8]) -> Self {
-        Self { pattern, effort: EFFORT }
+        Self { pattern, effort: EFFORT, pause: EFFORT - PIECE }
     }
 
     /// What every match begins with: only names with this prefix have to be looked at. A pattern that is no UTF-8 is
@@ -37,7 +44,10 @@ impl<'a> Glob<'a> {
     ///
     /// # Errors
     /// When that has become too much work, for all names together.
-    pub(super) fn matches(&mut self, name: &[u8]) -> Result<bool, TooCostly> {
+    ///
+    /// # Cancel safety
+    /// Nothing is lost but the effort.
+    pub(super) async fn matches(&mut self, name: &[u8]) -> Result<bool, TooCostly> {
         let (mut pattern, mut text) = (self.pattern, name);
         let mut star: Option<(&[u8], &[u8])> = None;
         loop {
@@ -54,6 +64,10 @@ impl<'a> Glob<'a> {
                 ([_, ..], [byte, after @ ..]) => {
                     let (is_match, rest) = one(pattern, *byte);
                     self.effort = self.effort.checked_sub((pattern.len() - rest.len()) as u64).ok_or(TooCostly)?;
+                    if self.effort < self.pause {
+                        self.pause = self.effort.saturating_sub(PIECE);
+                        yield_now().await;
+                    }
                     (pattern, text) = (rest, after);
                     is_match
                 }
@@ -102,8 +116,8 @@ fn class(mut pattern: &[u8], byte: u8) -> (bool, &[u8]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn patterns_match_as_in_redis() {
+    #[tokio::test]
+    async fn patterns_match_as_in_redis() {
         for (pattern, matching, other) in [
             ("", "", "a"),
             ("abc", "abc", "abcd"),
@@ -121,9 +135,25 @@ mod tests {
             ("\\*", "*", "a"),
             ("a\\", "a\\", "a"),
         ] {
-            assert_eq!(Glob::new(pattern.as_bytes()).matches(matching.as_bytes()), Ok(true), "{pattern} {matching}");
-            assert_eq!(Glob::new(pattern.as_bytes()).matches(other.as_bytes()), Ok(false), "{pattern} {other}");
+            assert_eq!(
+                Glob::new(pattern.as_bytes()).matches(matching.as_bytes()).await,
+                Ok(true),
+                "{pattern} {matching}"
+            );
+            assert_eq!(Glob::new(pattern.as_bytes()).matches(other.as_bytes()).await, Ok(false), "{pattern} {other}");
         }
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_while_a_pattern_is_matched() {
+        let (pattern, name) = (format!("*{}b", "a".repeat(1000)), "a".repeat(1 << 20));
+        let (mut glob, mut turns) = (Glob::new(pattern.as_bytes()), 0);
+        tokio::select! {
+            biased;
+            result = glob.matches(name.as_bytes()) => assert_eq!(result, Err(TooCostly)),
+            () = async { loop { turns += 1; yield_now().await } } => {}
+        }
+        assert!(turns >= EFFORT / PIECE - 1, "{turns}");
     }
 
     #[test]
@@ -134,11 +164,11 @@ mod tests {
         assert_eq!(Glob::new(b"ab\xff*").prefix(), "ab");
     }
 
-    #[test]
-    fn a_pattern_that_costs_too_much_is_given_up() {
+    #[tokio::test]
+    async fn a_pattern_that_costs_too_much_is_given_up() {
         let pattern = ["a*".repeat(500), "b".to_owned()].concat();
-        assert_eq!(Glob::new(pattern.as_bytes()).matches("a".repeat(1 << 20).as_bytes()), Ok(false));
+        assert_eq!(Glob::new(pattern.as_bytes()).matches("a".repeat(1 << 20).as_bytes()).await, Ok(false));
         let pattern = format!("*{}b", "a".repeat(1000));
-        assert_eq!(Glob::new(pattern.as_bytes()).matches("a".repeat(1 << 20).as_bytes()), Err(TooCostly));
+        assert_eq!(Glob::new(pattern.as_bytes()).matches("a".repeat(1 << 20).as_bytes()).await, Err(TooCostly));
     }
 }

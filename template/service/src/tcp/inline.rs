@@ -2,10 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::{
-    codec::{Fault, Request},
-    reply::put_string,
-};
+use super::{fault::Fault, reply::put_string, request::Request};
 
 /// Splits a line, as Redis does.
 ///

@@ -68,7 +68,7 @@ pub(super) fn put_string(output: &mut BytesMut, bytes: &[u8]) {
 }
 
 /// Writes a line with a number.
-fn put_number(output: &mut BytesMut, kind: &[u8], mut number: u64) {
+pub(super) fn put_number(output: &mut BytesMut, kind: &[u8], mut number: u64) {
     // The longest number has 20 digits.
     let mut line = [0; 22];
     let mut start = line.len() - 2;

@@ -10,11 +10,13 @@ use tokio::{
 
 use super::{
     answer::{integer, text},
-    channels::Subscriptions,
-    codec::Fault,
-    connection::{End, FAREWELL, MOST, STALL, Stage, Wire, stalled},
+    connection::End,
+    fault::Fault,
+    life::Stage,
     reply::Reply,
     session::Session,
+    subscriptions::Subscriptions,
+    wire::{FAREWELL, MOST, STALL, Wire, stalled},
 };
 
 /// A subscriber that is this far behind does not read.
@@ -74,12 +76,13 @@ impl Session {
             if self.wire.output.is_empty() || self.wire.output.len() < behind {
                 stall = Instant::now() + STALL;
             }
-            if self.wire.output.len() > limit {
+            let Some(subscriptions) = &mut self.subscriptions else { return Ok(()) };
+            let is_too_much = subscriptions.keeps_too_much(self.wire.output.copied());
+            if is_too_much || self.wire.output.len() > limit {
                 tracing::info!(parent: &self.span, bytes = self.wire.output.len(), "subscriber dropped: it does not read");
                 return Err(io::Error::from(io::ErrorKind::TimedOut).into());
             }
             let deadline = self.wire.prepare();
-            let Some(subscriptions) = &mut self.subscriptions else { return Ok(()) };
             let Wire { stream, input, output, life, .. } = &mut self.wire;
             let (may_read, has_output) = (output.len() < MOST, !output.is_empty());
             select! {

@@ -13,7 +13,7 @@ use tracing::{Level, Span};
 use super::{Envelope, Message, Reply, task::Task};
 use crate::{
     lifecycle::{Phases, Supervisor},
-    store::{Done, Op, Put, StoreError, Written},
+    store::{Op, Put, Ran, StoreError, Written},
 };
 
 /// How long a caller stands before a full inbox. The task empties a thousand places in about a millisecond: an inbox
@@ -163,14 +163,15 @@ impl Store {
 
     /// Does many operations at once, in order and with nothing of anyone else's between them. They cost one place in the
     /// inbox, one wake-up and one answer together: for a caller who has them all at hand, as a pipelining client does.
-    /// Others wait meanwhile, so it is up to the caller to keep the number within bounds.
+    /// Others wait meanwhile, so it is up to the caller to keep the number within bounds. What would find too many bytes
+    /// is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Overloaded`], and then none of them is done, and [`StoreError::Stopped`].
     ///
     /// # Cancel safety
     /// As [`Store::put`], for all of them together.
-    pub async fn run(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+    pub async fn run(&self, ops: Vec<Op>) -> Result<Ran, StoreError> {
         self.ask(|reply| Message::Run { ops, reply }).await
     }
 

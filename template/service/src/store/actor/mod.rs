@@ -12,7 +12,7 @@ use domain::{Change, Condition, Found, Key, Mismatch, Page, Revision};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{Done, Op, Put, Written};
+use super::{Op, Put, Ran, Written};
 
 /// Where the answer to a message goes. The caller may have gone away: an answer nobody waits for is no error.
 type Reply<T> = oneshot::Sender<T>;
@@ -34,7 +34,7 @@ enum Message {
     Entries { prefix: String, after: Option<Key>, limit: usize, reply: Reply<domain::Entries> },
     //{% endif %}
     ChangedSince { key: Key, after: Revision, reply: Reply<Change> },
-    Run { ops: Vec<Op>, reply: Reply<Vec<Done>> },
+    Run { ops: Vec<Op>, reply: Reply<Ran> },
 }
 
 impl Message {
