@@ -203,6 +203,23 @@ fn a_refusal_says_close_when_the_rest_of_the_body_stands_in_the_way() {
 }
 
 #[test]
+fn a_request_without_its_host_or_with_two_is_refused_on_every_listener() {
+    let mut service = Service::start(&[]);
+    for listener in ["http", "admin"] {
+        let mut client = service.connect(listener);
+        for hosts in ["", "host: a\r\nhost: b\r\n", "host: a b\r\n"] {
+            client.send(format!("GET /livez HTTP/1.1\r\n{hosts}\r\n"));
+            let response = client.response();
+            assert_eq!((response.status, response.says_close()), (400, false), "{hosts:?}");
+            assert_eq!(response.headers["content-type"], "application/problem+json");
+        }
+    }
+    let mut client = service.connect("admin");
+    client.send("GET /livez HTTP/1.0\r\n\r\n");
+    assert_eq!(client.response().status, 200, "HTTP/1.0 knows no Host");
+}
+
+#[test]
 fn a_refusal_reaches_an_http2_client_that_goes_on_sending() {
     const RST_STREAM: u8 = 3;
     let mut service = Service::start(&[]);

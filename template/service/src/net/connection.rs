@@ -14,8 +14,9 @@ use axum::{
     body::Body,
     extract::Request,
     http::{HeaderValue, Version, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
+use futures_util::future::{Either, ready};
 use http_body::Body as _;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -30,6 +31,7 @@ use super::{
     Connection, Protocol,
     answer::{Counted, Rest, Upload},
     clock::{Clock, Late},
+    host,
     io::Io,
     traffic::Traffic,
     woken::Woken,
@@ -196,12 +198,15 @@ fn respond(
     // The limits know what the request is called.
     request.extensions_mut().insert(Arc::clone(&in_flight));
     let is_http2 = request.version() >= Version::HTTP_2;
-    let response = app.call(request.map(|body| match length {
-        _ if body.is_end_stream() => Body::new(body),
-        _ if is_http2 => Body::new(Upload::new(body, Rest::Discard(tasks.clone()))),
-        None => Body::new(Upload::new(body, Rest::Tell(Arc::clone(traffic)))),
-        Some(_) => Body::new(body),
-    }));
+    let response = match host::check(request.version(), request.headers()) {
+        Ok(()) => Either::Left(app.call(request.map(|body| match length {
+            _ if body.is_end_stream() => Body::new(body),
+            _ if is_http2 => Body::new(Upload::new(body, Rest::Discard(tasks.clone()))),
+            None => Body::new(Upload::new(body, Rest::Tell(Arc::clone(traffic)))),
+            Some(_) => Body::new(body),
+        }))),
+        Err(problem) => Either::Right(ready(Ok(problem.into_response()))),
+    };
     let traffic = (!is_http2).then(|| Arc::clone(traffic));
     async move {
         let mut response = response.await?;

@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod framing;
 mod held;
+mod host;
 mod io;
 pub mod linger;
 mod places;
