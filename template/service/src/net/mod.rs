@@ -13,6 +13,7 @@ mod host;
 mod io;
 pub mod linger;
 mod places;
+mod socket;
 mod traffic;
 mod woken;
 
@@ -26,10 +27,10 @@ mod sync {
 pub use connection::{Http, OpenEnded};
 pub use traffic::InFlight;
 
-use std::{io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
+use std::{io::ErrorKind, pin::pin, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
+    net::{TcpListener, TcpStream},
     select,
     time::{Instant, sleep},
 };
@@ -49,9 +50,6 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// How often it is said that it has none.
 const REPORT: Duration = Duration::from_secs(10);
-
-/// How many connections may wait in the kernel for their place; it may allow fewer (`net.core.somaxconn`).
-const QUEUE: u32 = 1024;
 
 /// Connections that are left when the service has stopped get this long for an answer; less than its tasks have to end.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -136,7 +134,7 @@ impl Listener {
         phases: &Phases,
         settings: &Settings,
     ) -> Result<Self, BindError> {
-        let bound = listen(address.as_str()).await;
+        let bound = socket::listen(address.as_str()).await;
         let socket = bound.map_err(|source| BindError { name, address: address.as_str().to_owned(), source })?;
         let places = match closes {
             Phase::Stopped => Places::for_operators(),
@@ -203,26 +201,6 @@ impl Listener {
     }
 }
 
-/// Listens on the first address of `name` that the system gives.
-async fn listen(name: &str) -> std::io::Result<TcpListener> {
-    let mut result = Err(ErrorKind::AddrNotAvailable.into());
-    for address in lookup_host(name).await? {
-        result = listen_on(address);
-        if result.is_ok() {
-            break;
-        }
-    }
-    result
-}
-
-/// As `TcpListener::bind` does, but that asks for a queue of 128 (mio 1.2).
-fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(QUEUE)
-}
-
 /// What the kernel has accepted for us, up to now; then the socket is closed. Its clients believe to be connected and
 /// have perhaps sent a request, so they are served beyond the cap: as many as the queue holds.
 ///
@@ -230,7 +208,7 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
 async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send, mut shortage: Shortage) {
     let Ok(socket) = socket.into_std() else { return };
     // One more than asked for is the kernel's; what comes later still has come too late.
-    for _ in 0..=QUEUE {
+    for _ in 0..=socket::QUEUE {
         let accepted = socket.accept().and_then(|(stream, _)| {
             stream.set_nonblocking(true)?;
             TcpStream::from_std(stream)
