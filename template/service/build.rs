@@ -4,6 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use protox::prost::Message;
 
+#[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);

@@ -29,6 +29,7 @@ fn pool() -> Pool {
 }
 
 /// Keeps a thread busy until the sender is used or dropped.
+#[expect(clippy::disallowed_methods, reason = "the pool's threads may block, which is the point")]
 fn busy(thread: Thread) -> (impl Future<Output = Result<(), ComputeError>>, Sender<()>) {
     let (done, wait): (_, Receiver<()>) = channel();
     let run = thread.run(move |_| {

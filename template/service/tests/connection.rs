@@ -68,6 +68,7 @@ fn pipelined_requests_are_all_answered_in_the_drain() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 fn a_client_that_pipelines_without_end_does_not_hold_the_drain() {
     let mut service = Service::start(&[]);
     let mut client = service.connect("http");

@@ -1,6 +1,7 @@
 //! tokio-console: off until it is asked for, and then no burden on the end.
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
+#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 
 mod common;
 

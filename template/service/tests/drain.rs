@@ -1,6 +1,7 @@
 //! The end of the service under load: no request that it had taken is lost, and nobody idle holds it up.
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
+#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 
 mod common;
 

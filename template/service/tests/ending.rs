@@ -42,6 +42,7 @@ fn play(task: impl Future<Output = ()> + Send + 'static, signals: usize, grace: 
 }
 
 /// What becomes of the process in which this program plays `scene`: its exit code, its log, and how long it took.
+#[expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 fn ends(scene: &str) -> (i32, Vec<Value>, Duration) {
     let start = Instant::now();
     let mut program = Command::new(std::env::current_exe().unwrap());
@@ -58,6 +59,7 @@ fn last(log: &[Value]) -> (&str, &str) {
 }
 
 /// A blocking call that never returns, and a task that waits for it.
+#[expect(clippy::disallowed_methods, reason = "that is the mistake")]
 async fn stuck() {
     drop(spawn_blocking(|| thread::sleep(Duration::MAX)).await);
 }

@@ -206,6 +206,7 @@ async fn it_shares_a_port_and_the_keys_with_http() {
 //{% endif %}
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 fn a_client_is_told_how_many_calls_it_may_make_at_once() {
     const MAX_CONCURRENT_STREAMS: u16 = 3;
     let mut service = Service::start(&[]);

@@ -1,6 +1,7 @@
 //! What a collector gets, and that nobody waits for one.
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
+#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 
 mod common;
 

@@ -1,5 +1,7 @@
 //! More than the service takes: it says so at once, and what fits goes on.
 
+#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The webhook of the running service: nothing of it is lost at the end, and its secrets are told to nobody.
 
+#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
+
 mod common;
 
 use std::{

@@ -218,7 +218,7 @@ async fn reached(deadline: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use tokio::task::spawn_blocking;
 
     use super::*;
     use crate::lifecycle::{self, Phase};
@@ -232,8 +232,8 @@ mod tests {
         let key = Key::try_from("k").unwrap();
 
         let shared = Arc::clone(&store.0);
-        let panicking = thread::spawn(move || shared.change::<()>(|_| panic!("a bug, half-way through")));
-        assert!(panicking.join().is_err());
+        let panicking = spawn_blocking(move || shared.change::<()>(|_| panic!("a bug, half-way through")));
+        assert!(panicking.await.is_err());
         assert_eq!(store.get(&key).await, Err(StoreError::Stopped));
         assert_eq!(supervisor.failed().await, "store expiry");
     }

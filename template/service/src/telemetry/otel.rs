@@ -179,6 +179,7 @@ impl Otel {
     }
 
     /// Exports what is left, if the collector takes it in time.
+    #[expect(clippy::disallowed_methods, reason = "it is called at the end of `main`, when no task is left")]
     pub(super) fn flush(self) {
         let deadline = Instant::now() + FLUSH;
         let (done, is_done) = sync_channel(2);
