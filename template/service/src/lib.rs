@@ -15,6 +15,9 @@ pub mod http;
 //{% endif %}
 pub mod lifecycle;
 pub mod limits;
+//{% if listens %}
+mod listeners;
+//{% endif %}
 //{% if measured %}
 pub mod meters;
 //{% endif %}
@@ -32,8 +35,11 @@ pub mod telemetry;
 use tokio::{select, task::JoinHandle};
 
 use config::Settings;
-use lifecycle::{Outcome, Phase, Phases, Signals, Supervisor, Times};
+use lifecycle::{Outcome, Phase, Signals, Supervisor, Times};
 use limits::Limits;
+//{% if listens %}
+use listeners::Listeners;
+//{% endif %}
 use net::{Http, Listener};
 use store::Store;
 //{% if tcp %}
@@ -82,12 +88,35 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% endif %}
     let supervisor = Supervisor::new(phases.clone());
 
+    let limits = Limits::new(&settings, &supervisor);
+    let admin = admin::routes(phases.clone(), telemetry.log_filter());
+    //{% if metrics %}
+    let admin = admin.merge(admin::metrics::router(telemetry.metrics()));
+    //{% endif %}
+    let admin = admin::router(admin, limits.bodies());
+    // First, and served at once: operators can see what the rest waits for.
+    let listener = select! {
+        biased;
+        // Nothing is served to clients yet, so there is nothing to drain.
+        _ = signals.next() => return Ok(Outcome::Drained),
+        listener = Listener::bind("admin", &settings.admin_addr, Phase::Stopped, &phases, &settings) => listener?,
+    };
+    supervisor.spawn("admin listener", listener.serve(Http::new(admin, &settings)));
+    //{% if listens %}
     let listeners = select! {
         biased;
-        // Nothing is served yet, so there is nothing to drain.
         _ = signals.next() => return Ok(Outcome::Drained),
         listeners = Listeners::bind(&settings, &phases) => listeners?,
     };
+    //{% endif %}
+    //{% if outbound %}
+    // What can fail comes before the tasks that would have to end then.
+    let webhook = settings.webhook_url.clone().map(|url| outbound::Webhook::new(url, outbound::Times::default()));
+    let webhook = webhook.transpose()?;
+    //{% endif %}
+    //{% if compute %}
+    let pool = compute::Pool::start(settings.compute_threads, settings.compute_queue.get() as usize)?;
+    //{% endif %}
     let options = store::Options::default();
     //{% if false %}
     #[cfg(not(feature = "mutex-store"))]
@@ -96,32 +125,21 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     let options = options.mailbox(settings.mailbox.get() as usize);
     //{% endif %}
     //{% if outbound %}
-    let options = if settings.webhook_url.is_some() { options.events(outbound::BACKLOG) } else { options };
+    let options = if webhook.is_some() { options.events(outbound::BACKLOG) } else { options };
     //{% endif %}
     let store = Store::start(options, &supervisor, phases.clone());
     //{% if outbound %}
-    if let Some(url) = settings.webhook_url.clone() {
-        let webhook = outbound::Webhook::new(url, outbound::Times::default())?;
+    if let Some(webhook) = webhook {
         outbound::start(webhook, store.subscribe(), &supervisor, phases.clone(), settings.shutdown_grace);
     }
     //{% endif %}
-    //{% if compute %}
-    let pool = compute::Pool::start(settings.compute_threads, settings.compute_queue.get() as usize)?;
-    //{% endif %}
 
-    let limits = Limits::new(&settings, &supervisor);
-    let admin = admin::routes(phases.clone(), telemetry.log_filter());
-    //{% if metrics %}
-    let admin = admin.merge(admin::metrics::router(telemetry.metrics()));
-    //{% endif %}
-    let admin = admin::router(admin, limits.bodies());
     //{% if console %}
     if let Some(listener) = listeners.console {
         let console = telemetry.console().router(&supervisor, phases.clone());
         supervisor.spawn("console listener", listener.serve(Http::new(console, &settings)));
     }
     //{% endif %}
-    supervisor.spawn("admin listener", listeners.admin.serve(Http::new(admin, &settings)));
     //{% if http %}
     let app = http::routes(store.clone(), phases.clone());
     //{% endif %}
@@ -173,53 +191,4 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<Outcome, S
     //{% endif %}
     drop(store);
     Ok(outcome)
-}
-
-/// What the service can be reached by. All are bound before anything runs.
-struct Listeners {
-    //{% if http %}
-    /// For clients.
-    http: Listener,
-    //{% endif %}
-    //{% if grpc %}
-    /// For clients that speak gRPC, if they have one of their own.
-    grpc: Option<Listener>,
-    //{% endif %}
-    //{% if tcp %}
-    /// For clients of Redis.
-    tcp: Listener,
-    //{% endif %}
-    //{% if console %}
-    /// For tokio-console, if it is wanted.
-    console: Option<Listener>,
-    //{% endif %}
-    /// For operators: closes last.
-    admin: Listener,
-}
-
-impl Listeners {
-    async fn bind(settings: &Settings, phases: &Phases) -> Result<Self, net::BindError> {
-        Ok(Self {
-            // One after the other: the first that fails is the one that is reported.
-            //{% if http %}
-            http: Listener::bind("http", &settings.http_addr, Phase::Draining, phases, settings).await?,
-            //{% endif %}
-            //{% if grpc %}
-            grpc: match &settings.grpc_addr {
-                Some(address) => Some(Listener::bind("grpc", address, Phase::Draining, phases, settings).await?),
-                None => None,
-            },
-            //{% endif %}
-            //{% if tcp %}
-            tcp: Listener::bind("tcp", &settings.tcp_addr, Phase::Draining, phases, settings).await?,
-            //{% endif %}
-            //{% if console %}
-            console: match &settings.console_addr {
-                Some(address) => Some(Listener::bind("console", address, Phase::Stopped, phases, settings).await?),
-                None => None,
-            },
-            //{% endif %}
-            admin: Listener::bind("admin", &settings.admin_addr, Phase::Stopped, phases, settings).await?,
-        })
-    }
 }

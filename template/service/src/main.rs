@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use service::{
     config::Settings,
     lifecycle::{self, Outcome},
@@ -20,18 +19,19 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     };
     let telemetry = telemetry::start(&settings)?;
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(settings.worker_threads.get())
-        .enable_all()
-        .build()
-        .context("can't start the runtime")?;
-    let outcome = match runtime.block_on(service::run(settings, &telemetry)) {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            tracing::error!(target: "service", error = format!("{:#}", anyhow::Error::new(error)), "failed to start");
-            Outcome::Failed
+    let runtime = Builder::new_multi_thread().worker_threads(settings.worker_threads.get()).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(service::run(settings, &telemetry));
+            lifecycle::end(runtime);
+            result.map_err(anyhow::Error::new)
         }
+        Err(error) => Err(anyhow::Error::new(error).context("can't start the runtime")),
     };
-    lifecycle::end(runtime, telemetry, outcome);
+    let outcome = result.unwrap_or_else(|error| {
+        tracing::error!(target: "service", error = format!("{error:#}"), "failed to start");
+        Outcome::Failed
+    });
+    telemetry.end(outcome.as_str());
     Ok(ExitCode::from(outcome.code()))
 }

@@ -37,7 +37,8 @@ fn play(task: impl Future<Output = ()> + Send + 'static, signals: usize, grace: 
         let times = Times { delay: Duration::ZERO, grace };
         lifecycle::serve_until_stopped(control, &supervisor, &mut received, times, async {}).await
     });
-    lifecycle::end(runtime, telemetry, outcome);
+    lifecycle::end(runtime);
+    telemetry.end(outcome.as_str());
     std::process::exit(outcome.code().into());
 }
 

@@ -72,6 +72,15 @@ fn a_port_that_is_taken_fails_the_start_with_1() {
     let (code, log) = Service::run(Command::new(PROGRAM).args(["--admin-addr", &address])).ended();
     assert_eq!((code, outcome(&log)), (1, "failed"));
     assert!(log.iter().any(|line| line["error"].as_str().is_some_and(|error| error.contains(&address))), "{log:?}");
+    assert!(log.iter().all(|line| line["message"] != "task failed"), "{log:?}");
+}
+
+#[test]
+fn a_runtime_that_can_not_start_fails_the_start_with_1() {
+    let mut command = Command::new("sh");
+    let (code, log) = Service::run(command.args(["-c", "ulimit -n 4; exec \"$0\"", PROGRAM])).ended();
+    assert_eq!((code, outcome(&log)), (1, "failed"));
+    assert!(log.iter().any(|line| line["message"] == "failed to start"), "{log:?}");
 }
 
 #[test]

@@ -69,3 +69,26 @@ async fn replace_filter(State(filter): State<LogFilter>, text: String) -> Result
     tracing::info!(filter = text.trim(), "log filter replaced");
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle;
+
+    #[tokio::test]
+    async fn it_is_ready_in_one_phase_alone_and_says_why_it_is_not_in_the_others() {
+        let (control, phases) = lifecycle::channel();
+        for (phase, reason) in [
+            (Phase::Starting, Some("the service is starting")),
+            (Phase::Ready, None),
+            (Phase::Stopping, Some("the service is stopping")),
+            (Phase::Draining, Some("the service is stopping")),
+        ] {
+            control.advance(phase);
+            let response = ready(State(phases.clone())).await;
+            assert_eq!(response.status().is_success(), reason.is_none(), "{phase:?}");
+            let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+            assert!(String::from_utf8_lossy(&body).contains(reason.unwrap_or("[]")), "{phase:?}");
+        }
+    }
+}

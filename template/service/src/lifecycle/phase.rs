@@ -50,6 +50,12 @@ impl Phases {
         *self.0.borrow()
     }
 
+    /// Whether tasks may end: the drain has begun, or [`PhaseControl`] is gone, and with it the service.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.current() >= Phase::Draining || self.0.has_changed().is_err()
+    }
+
     /// Resolves once the drain has begun: what waits for events rather than for work ends here.
     ///
     /// # Cancel safety
@@ -94,5 +100,6 @@ mod tests {
         let (control, phases) = channel();
         drop(control);
         phases.stopped().await;
+        assert!(phases.is_ending());
     }
 }

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, interval_at, sleep_until},
 };
 
-use crate::telemetry::{ALWAYS, Telemetry};
+use crate::telemetry::ALWAYS;
 
 use super::{Phase, PhaseControl, Signals, Supervisor};
 
@@ -130,9 +130,7 @@ pub async fn serve_until_stopped(
     outcome
 }
 
-/// Ends the runtime, whatever still runs in it, and then the log.
-pub fn end(runtime: Runtime, telemetry: Telemetry, outcome: Outcome) {
-    // What still runs is dropped here, so that nothing is logged after the last line.
+/// Ends the runtime, whatever still runs in it: nothing is logged after that.
+pub fn end(runtime: Runtime) {
     runtime.shutdown_timeout(STUCK);
-    telemetry.end(outcome.as_str());
 }

@@ -54,8 +54,8 @@ impl Supervisor {
             drop(running);
             let cause = match end {
                 Err(_) => "panicked",
-                Ok(()) if supervisor.phases.current() < Phase::Draining => "ended early",
-                Ok(()) => return,
+                Ok(()) if supervisor.phases.is_ending() => return,
+                Ok(()) => "ended early",
             };
             tracing::error!(task = %name, cause, "task failed");
             supervisor.failed.send_if_modified(|first| {

@@ -27,7 +27,7 @@ mod sync {
 pub use connection::{Http, OpenEnded};
 pub use traffic::InFlight;
 
-use std::{io::ErrorKind, pin::pin, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -143,17 +143,17 @@ impl Listener {
         Ok(Self { name, socket, closes, phases: phases.clone(), places })
     }
 
-    /// Serves whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is
-    /// gone; with [`Phase::Stopped`], only for moments more.
+    /// Serves whoever connects, from [`Phase::Ready`] until the last connection after the closing phase is gone. Operators
+    /// are served from the start, and only for moments after [`Phase::Stopped`].
     ///
     /// # Cancel safety
     /// Dropping it closes the listener; connections go on until their tasks end.
     pub async fn serve(self, protocol: impl Protocol) {
         let (phases, connections) = (self.phases.clone(), TaskTracker::new());
-        phases.reached(Phase::Ready).await;
-        match self.socket.local_addr() {
-            Ok(addr) => tracing::info!(target: ALWAYS, listener = self.name, %addr, "listening"),
-            Err(error) => tracing::warn!(target: ALWAYS, listener = self.name, %error, "listening"),
+        let opened = opened(self.name, self.socket.local_addr(), phases.clone());
+        match self.closes {
+            Phase::Stopped => drop(connections.spawn(opened)),
+            _ => opened.await,
         }
         let mut closing = pin!(phases.reached(self.closes));
         //{% if measured %}
@@ -187,7 +187,7 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, _)) => connect(stream, permits),
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if socket::is_of_one_connection(&error) => {}
                 Err(error) => shortage.passes(&error).await,
             }
         }
@@ -198,6 +198,17 @@ impl Listener {
             // Nobody's work is left then: only the admin listener comes here with connections.
             () = async { phases.stopped().await; sleep(LAST_ANSWERS).await } => {}
         }
+    }
+}
+
+/// Resolves when the service is ready, which is when a listener says that it is there.
+async fn opened(listener: &'static str, addr: std::io::Result<SocketAddr>, phases: Phases) {
+    phases.reached(Phase::Ready).await;
+    match addr {
+        // It could not start, or was asked to stop before it had.
+        _ if phases.current() < Phase::Ready => {}
+        Ok(addr) => tracing::info!(target: ALWAYS, listener, %addr, "listening"),
+        Err(error) => tracing::warn!(target: ALWAYS, listener, %error, "listening"),
     }
 }
 
@@ -215,7 +226,7 @@ async fn backlog(socket: TcpListener, connect: impl Fn(TcpStream) + Send, mut sh
         });
         match accepted {
             Ok(stream) => connect(stream),
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if socket::is_of_one_connection(&error) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             // Connections that end in the drain give back what is missing.
             Err(error) => shortage.passes(&error).await,
@@ -242,8 +253,44 @@ impl Shortage {
     }
 }
 
-/// Whether the error is about a client that has gone again, not about the listener.
-fn is_of_one_connection(error: &std::io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::lifecycle;
+
+    /// Greets, and that is all.
+    #[derive(Clone)]
+    struct Greeting;
+
+    impl Protocol for Greeting {
+        async fn serve(self, mut connection: Connection) {
+            connection.stream.write_all(b"hi").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn operators_are_served_while_the_service_starts_and_clients_when_it_is_ready() {
+        let (control, phases) = lifecycle::channel();
+        let settings = Settings::parse_from(["service"]);
+        let address = "localhost:0".parse().unwrap();
+        let tasks = TaskTracker::new();
+        let mut streams = Vec::new();
+        for closes in [Phase::Stopped, Phase::Draining] {
+            let listener = Listener::bind("test", &address, closes, &phases, &settings).await.unwrap();
+            streams.push(TcpStream::connect(listener.socket.local_addr().unwrap()).await.unwrap());
+            tasks.spawn(listener.serve(Greeting));
+        }
+        let [operator, client] = &mut streams[..] else { unreachable!() };
+        let mut greeting = [0; 2];
+        operator.read_exact(&mut greeting).await.unwrap();
+        assert!(timeout(BREATH, client.read_exact(&mut greeting)).await.is_err());
+        control.advance(Phase::Ready);
+        client.read_exact(&mut greeting).await.unwrap();
+    }
 }

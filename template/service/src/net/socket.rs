@@ -1,7 +1,7 @@
 //! The socket of a listener: what waits in it, and what its connections have from it.
 
 use std::{
-    io::{ErrorKind, Result},
+    io::{Error, ErrorKind, Result},
     net::SocketAddr,
     time::Duration,
 };
@@ -49,6 +49,12 @@ fn listen_on(address: SocketAddr) -> Result<TcpListener> {
     set_tcp_keepcnt(&socket, PROBES)?;
     socket.bind(address)?;
     socket.listen(QUEUE)
+}
+
+/// Whether the error is about a client that has gone again, not about the listener.
+pub(super) fn is_of_one_connection(error: &Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 #[cfg(test)]
