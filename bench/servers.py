@@ -15,13 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from asyncscaffold.questions import load_config
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 CACHE = ROOT / ".cache"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CACHE / "target"))
 STORES = ("actor", "mutex")
+INTERFACES = ("http", "grpc", "tcp")
 
 
 class Served(NamedTuple):
@@ -69,7 +68,7 @@ def service(store: str, listener: str) -> Server:
         return str(said["addr"]) if said.get("listener") == listener else None
 
     # gRPC shares HTTP's listener, as it does by default.
-    names = [name for name in (*interfaces(), "admin") if name != "grpc"]
+    names = [name for name in (*INTERFACES, "admin") if name != "grpc"]
     ports = [f"--{name}-addr=127.0.0.1:0" for name in names]
     return Server((str(rendered(store)), *ports), address)
 
@@ -102,7 +101,7 @@ def rendered(store: str) -> Path:
     subprocess.run(
         [
             *(sys.executable, "-m", "asyncscaffold", "new", str(project), "--defaults", "--no-git"),
-            *("--project-name", name, "--interfaces", ",".join(interfaces())),
+            *("--project-name", name, "--interfaces", ",".join(INTERFACES)),
             *("--patterns", "actor" if store == "actor" else ""),
         ],
         check=True,
@@ -125,9 +124,3 @@ def cargo_build(manifest: Path) -> None:
         env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)},
     )
     print(f" {time.monotonic() - start:.0f} s", file=sys.stderr)
-
-
-def interfaces() -> list[str]:
-    """Those that this version of the template has."""
-    choices = load_config(ROOT)["interfaces"]["choices"]
-    return [choice["value"] for choice in choices.values() if "validator" not in choice]
