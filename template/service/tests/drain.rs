@@ -18,7 +18,7 @@ use std::{
 use common::{
     Client, PATIENCE, PROGRAM, Service,
     http2::{DATA, GOAWAY, HEADERS, PING, WINDOW_UPDATE, connect, frame, get, next_frame},
-    outcome,
+    outcome, stop_while,
 };
 
 /// Every request by when it was begun, and whether it was answered.
@@ -300,20 +300,6 @@ fn what_is_stuck_in_a_drain_is_reported_before_the_grace_ends() {
     drop(client);
     let (code, _) = service.ended();
     assert_eq!(code, 0);
-}
-
-/// Stops the service while a client goes on sending `bytes`, one after the other; it should not wait for that.
-fn stop_while(service: Service, mut client: Client, bytes: &[u8]) {
-    let asked = Instant::now();
-    service.signal("TERM");
-    // Until the connection is closed.
-    while client.0.get_mut().write_all(bytes).is_ok() {
-        assert!(asked.elapsed() < PATIENCE, "the client should have been cut");
-        thread::sleep(Duration::from_millis(100));
-    }
-    let (code, log) = service.ended();
-    assert_eq!((code, outcome(&log)), (0, "drained"));
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
 }
 
 #[test]

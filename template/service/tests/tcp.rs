@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Client, PATIENCE, Service, outcome};
+use common::{Client, PATIENCE, Service, outcome, stop_while};
 
 /// Sends commands and expects these answers, to the byte.
 fn say(client: &mut Client, commands: impl AsRef<[u8]>, answers: impl AsRef<[u8]>) {
@@ -527,15 +527,7 @@ fn a_command_that_drips_does_not_hold_the_drain() {
     let mut service = Service::start(&[]);
     let mut client = service.connect("tcp");
     say(&mut client, "PING\r\n*2\r\n$3\r\nGET\r\n$1000\r\n", "+PONG\r\n");
-    let asked = Instant::now();
-    service.signal("TERM");
-    while client.0.get_mut().write_all(b"x").is_ok() {
-        assert!(asked.elapsed() < PATIENCE, "the client should have been cut");
-        thread::sleep(Duration::from_millis(100));
-    }
-    let (code, log) = service.ended();
-    assert_eq!((code, outcome(&log)), (0, "drained"));
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    stop_while(service, client, b"x");
 }
 
 #[test]

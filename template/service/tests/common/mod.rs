@@ -154,6 +154,20 @@ pub fn outcome(log: &[Value]) -> &str {
     last["outcome"].as_str().expect("an outcome")
 }
 
+/// Stops the service while a client goes on sending `bytes`, one after the other; it should not wait for that.
+pub fn stop_while(service: Service, mut client: Client, bytes: &[u8]) {
+    let asked = Instant::now();
+    service.signal("TERM");
+    // Until the connection is closed.
+    while client.0.get_mut().write_all(bytes).is_ok() {
+        assert!(asked.elapsed() < PATIENCE, "the client should have been cut");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+}
+
 /// A connection, from the client's side.
 pub struct Client(pub BufReader<TcpStream>);
 
