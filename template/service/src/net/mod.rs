@@ -7,6 +7,7 @@
 mod answer;
 mod clock;
 mod connection;
+mod frames;
 mod framing;
 mod held;
 mod host;
