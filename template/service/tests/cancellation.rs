@@ -98,7 +98,7 @@ async fn many_operations_that_are_dropped_have_all_happened_or_none() {
     for polls in 0..POLLS {
         let (store, _control) = start();
         let put = |name| Op::Put(Put::new(key(name), b"value", None, Condition::default()));
-        poll_then_drop(store.run(vec![put("a"), put("b"), put("k")]), polls).await;
+        poll_then_drop(store.run([put("a"), put("b"), put("k")].into()), polls).await;
         let expected = if polls == 0 { (0, false) } else { (3, true) };
         assert_eq!(changes(&store).await, expected, "dropped after {polls} polls");
     }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is the point")]
 
-use std::{pin::pin, time::Duration};
+use std::{collections::VecDeque, pin::pin, time::Duration};
 
 use domain::{Change, Condition, Event, EventKind, Key, Mismatch, Revision, Revisions};
 use service::{
@@ -81,7 +81,7 @@ async fn a_condition_that_does_not_hold_is_told_and_nothing_happens() {
 async fn operations_that_find_many_bytes_leave_the_rest_for_another_call() {
     let Running { store, control: _control, .. } = start(Options::default());
     store.put(key("k"), &[0; 100_000], None, Condition::default()).await.unwrap();
-    let ops = || [Op::Get(key("no")), Op::Get(key("k")), Op::Delete(key("k"), Condition::default())].to_vec();
+    let ops = || [Op::Get(key("no")), Op::Get(key("k")), Op::Delete(key("k"), Condition::default())].into();
     let ran = store.run(ops()).await.unwrap();
     assert!(matches!(&ran.done[..], [Done::Got(None), Done::Got(Some(_))]));
     let ran = store.run(ran.rest).await.unwrap();
@@ -90,19 +90,32 @@ async fn operations_that_find_many_bytes_leave_the_rest_for_another_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn operations_that_take_long_leave_the_rest_for_another_call() {
+    let Running { store, control: _control, .. } = start(Options::default());
+    let mut rest: VecDeque<_> = (0..1000).map(|number| Op::Get(key(&number.to_string()))).collect();
+    let mut turns = Vec::new();
+    while !rest.is_empty() {
+        let ran = store.run(rest).await.unwrap();
+        turns.push(ran.done.len());
+        rest = ran.rest;
+    }
+    assert!(turns.len() > 1 && turns.iter().sum::<usize>() == 1000, "{turns:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn operations_that_are_handed_over_at_once_are_done_in_order() {
     let Running { store, control: _control, .. } = start(Options::default());
     let mut events = store.subscribe();
     let absent = || Condition { if_none_match: Some(Revisions::Any), ..Condition::default() };
     let done = store
-        .run(vec![
+        .run(VecDeque::from([
             Op::Put(Put::new(key("k"), b"one", Some(SECOND), absent())),
             Op::Put(Put::new(key("k"), b"two", None, absent())),
             Op::Get(key("k")),
             Op::List("k".to_owned(), 10),
             Op::Delete(key("k"), Condition::default()),
             Op::Get(key("k")),
-        ])
+        ]))
         .await
         .unwrap()
         .done;

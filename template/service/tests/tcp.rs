@@ -418,6 +418,25 @@ fn a_large_value_is_held_once_however_many_clients_do_not_read_it() {
 }
 
 #[test]
+fn a_command_with_many_keys_is_answered_once() {
+    const KEYS: usize = 5000;
+    let mut service = Service::start(&[]);
+    let mut client = service.connect("tcp");
+    let names: Vec<_> = (0..KEYS).map(|number| number.to_string()).collect();
+    let all = |name: &str| {
+        command(&[name].into_iter().chain(names.iter().map(String::as_str)).map(str::as_bytes).collect::<Vec<_>>())
+    };
+    say(
+        &mut client,
+        names.iter().step_by(2).map(|name| format!("SET {name} v\r\n")).collect::<String>(),
+        "+OK\r\n".repeat(KEYS / 2),
+    );
+    let commands =
+        [b"PING\r\n", &*all("EXISTS"), b"GET 0\r\n", &all("DEL"), b"GET 0\r\n", &all("EXISTS"), b"TTL 0\r\n"];
+    say(&mut client, commands.concat(), "+PONG\r\n:2500\r\n$1\r\nv\r\n:2500\r\n$-1\r\n:0\r\n:-2\r\n");
+}
+
+#[test]
 fn large_values_in_a_pipeline_keep_their_places() {
     let mut service = Service::start(&[]);
     let mut client = service.connect("tcp");

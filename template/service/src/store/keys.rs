@@ -1,12 +1,18 @@
 //! The domain's store and those who watch it: a change is told of before there can be another.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use domain::{Change, Condition, Event, Found, Key, Mismatch, Page, Revision};
 use tokio::time;
 
 use super::{Written, broadcast};
+
+/// Operations that are done together. A key of a million that nobody has asked for lately takes 10 µs, and others wait.
+const RUN_OPS: usize = 128;
 
 /// From here on, values that operations have found together are enough for one answer: who asked for them keeps them
 /// from being freed, though others may have replaced them in the store.
@@ -51,11 +57,11 @@ pub enum Done {
 /// What became of operations that were handed over at once.
 #[derive(Debug, Clone)]
 pub struct Ran {
-    /// What the first of them came to, at least one.
+    /// What the first of them came to; at least one, if there was one.
     pub done: Vec<Done>,
-    /// Those that did not have their turn, because the values that were found take enough memory until somebody has
-    /// read them. They can be handed over again.
-    pub rest: Vec<Op>,
+    /// Those that did not have their turn: it would have been too long for others, or what was found takes enough memory
+    /// until somebody has read it. They are to be handed over again.
+    pub rest: VecDeque<Op>,
 }
 
 /// A value to be stored.
@@ -90,12 +96,12 @@ impl Keys {
         Self { store: domain::Store::default(), events }
     }
 
-    /// Does one operation after the other, until the values that were found are many bytes.
-    pub(super) fn run(&mut self, ops: Vec<Op>) -> Ran {
-        let (mut done, mut bytes) = (Vec::with_capacity(ops.len()), 0);
-        let mut ops = ops.into_iter();
-        while bytes < RUN_BYTES
-            && let Some(op) = ops.next()
+    /// Does one operation after the other, for one turn.
+    pub(super) fn run(&mut self, mut ops: VecDeque<Op>) -> Ran {
+        let (mut done, mut bytes) = (Vec::with_capacity(ops.len().min(RUN_OPS)), 0);
+        while done.len() < RUN_OPS
+            && bytes < RUN_BYTES
+            && let Some(op) = ops.pop_front()
         {
             done.push(match op {
                 Op::Get(key) => {
@@ -114,7 +120,7 @@ impl Keys {
                 //{% endif %}
             });
         }
-        Ran { done, rest: ops.collect() }
+        Ran { done, rest: ops }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Found> {

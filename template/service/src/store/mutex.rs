@@ -3,6 +3,7 @@
 //! The least that works: every operation is short and pure. A task of its own removes what expires.
 
 use std::{
+    collections::VecDeque,
     future::pending,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -153,16 +154,15 @@ impl Store {
         Ok(self.0.lock()?.changed_since(key, after))
     }
 
-    /// Does many operations at once, in order and with nothing of anyone else's between them. Others wait meanwhile, so
-    /// it is up to the caller to keep the number within bounds. What would find too many bytes is left for another call:
-    /// see [`Ran`].
+    /// Does many operations at once, in order and with nothing of anyone else's between them. What would keep others
+    /// waiting too long, or find too many bytes, is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Stopped`].
     ///
     /// # Cancel safety
     /// As [`Store::put`], for all of them together.
-    pub async fn run(&self, ops: Vec<Op>) -> Result<Ran, StoreError> {
+    pub async fn run(&self, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
         self.0.change(|keys| keys.run(ops))
     }
 }

@@ -11,42 +11,50 @@ pub(super) enum Answer {
     Known(Reply),
     Get,
     Set,
-    /// Of so many keys.
-    Del(usize),
-    /// Of so many keys.
-    Exists(usize),
     Ttl,
+    /// How many keys there were.
+    Hits {
+        /// Those that are known.
+        hits: usize,
+        /// How many keys have yet to be looked up.
+        left: usize,
+    },
 }
 
 impl Answer {
-    /// What the store has done, as the client is told. Takes as many results as the command has asked for.
-    pub(super) fn reply(self, done: &mut impl Iterator<Item = Done>) -> Reply {
-        let mut how_many = |keys: usize| {
-            let done = done.by_ref().take(keys);
-            let hits = done.filter(|done| matches!(done, Done::Ttl(Some(_)) | Done::Deleted(Ok(Some(_)))));
-            integer(hits.count())
-        };
+    /// How many of so many keys there were.
+    pub(super) fn hits(keys: usize) -> Self {
+        Self::Hits { hits: 0, left: keys }
+    }
+
+    /// What the store has done, as the client is told.
+    ///
+    /// # Errors
+    /// The answer itself, when it needs more than this.
+    pub(super) fn reply(self, done: &mut impl Iterator<Item = Done>) -> Result<Reply, Self> {
         match self {
-            Self::Known(reply) => reply,
-            Self::Del(keys) | Self::Exists(keys) => how_many(keys),
-            Self::Get => match done.next() {
-                Some(Done::Got(found)) => found.map_or(Reply::Nil, |found| Reply::Bulk(found.value)),
-                _ => confused(),
-            },
-            Self::Set => match done.next() {
-                Some(Done::Put(Ok(_))) => Reply::Simple("OK"),
-                Some(Done::Put(Err(_))) => Reply::Nil,
-                _ => confused(),
-            },
-            Self::Ttl => match done.next() {
-                Some(Done::Ttl(None)) => Reply::Integer(-2),
-                Some(Done::Ttl(Some(ttl))) => Reply::Integer(ttl.map_or(-1, |left| {
-                    // Rounded, as Redis does.
-                    i64::try_from((left.as_millis() + 500) / 1000).unwrap_or(i64::MAX)
-                })),
-                _ => confused(),
-            },
+            Self::Known(reply) => return Ok(reply),
+            Self::Hits { mut hits, mut left } => {
+                for done in done.take(left) {
+                    hits += usize::from(matches!(done, Done::Ttl(Some(_)) | Done::Deleted(Ok(Some(_)))));
+                    left -= 1;
+                }
+                return if left == 0 { Ok(integer(hits)) } else { Err(Self::Hits { hits, left }) };
+            }
+            Self::Get | Self::Set | Self::Ttl => {}
         }
+        let Some(done) = done.next() else { return Err(self) };
+        Ok(match (self, done) {
+            (Self::Get, Done::Got(found)) => found.map_or(Reply::Nil, |found| Reply::Bulk(found.value)),
+            (Self::Set, Done::Put(Ok(_))) => Reply::Simple("OK"),
+            (Self::Set, Done::Put(Err(_))) => Reply::Nil,
+            (Self::Ttl, Done::Ttl(None)) => Reply::Integer(-2),
+            (Self::Ttl, Done::Ttl(Some(ttl))) => Reply::Integer(ttl.map_or(-1, |left| {
+                // Rounded, as Redis does.
+                i64::try_from((left.as_millis() + 500) / 1000).unwrap_or(i64::MAX)
+            })),
+            _ => confused(),
+        })
     }
 }
 

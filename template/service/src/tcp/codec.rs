@@ -8,7 +8,7 @@ use super::{fault::Fault, inline, number::number, request::Request};
 /// The longest line of an inline command, as in Redis.
 const INLINE: usize = 64 * 1024;
 
-/// Arguments of one command. All its keys are looked up in one turn of the store, so this bounds how long others wait.
+/// Arguments of one command. Its keys are looked up in several turns of the store: this bounds their memory.
 const ARGUMENTS: i64 = 16 * 1024;
 
 /// What a command may need beside its two longest arguments, a key and a value.

@@ -52,7 +52,7 @@ impl Session {
                 None => Op::List(prefix, PAGE),
                 Some(after) => Op::ListAfter(prefix, after, PAGE),
             };
-            let mut ran = self.ask(vec![page]).await.map_err(refusal)?;
+            let mut ran = self.ask([page].into()).await.map_err(refusal)?;
             let Some(Done::Listed(page)) = ran.done.pop() else { return Err(confused()) };
             after = page.keys.last().map(|listed| listed.key.clone());
             for listed in page.keys {

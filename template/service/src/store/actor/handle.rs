@@ -1,6 +1,6 @@
 //! The callers' side of the actor: a message into the inbox, and the wait for the reply.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use domain::{Change, Condition, Event, Found, Key, Page, Revision};
 use tokio::sync::{
@@ -163,15 +163,14 @@ impl Store {
 
     /// Does many operations at once, in order and with nothing of anyone else's between them. They cost one place in the
     /// inbox, one wake-up and one answer together: for a caller who has them all at hand, as a pipelining client does.
-    /// Others wait meanwhile, so it is up to the caller to keep the number within bounds. What would find too many bytes
-    /// is left for another call: see [`Ran`].
+    /// What would keep others waiting too long, or find too many bytes, is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Overloaded`], and then none of them is done, and [`StoreError::Stopped`].
     ///
     /// # Cancel safety
     /// As [`Store::put`], for all of them together.
-    pub async fn run(&self, ops: Vec<Op>) -> Result<Ran, StoreError> {
+    pub async fn run(&self, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
         self.ask(|reply| Message::Run { ops, reply }).await
     }
 
@@ -198,7 +197,7 @@ impl Store {
     pub(crate) fn stuck() -> Self {
         let (inbox, messages) = mpsc::channel(1);
         let (reply, _) = oneshot::channel();
-        let message = Message::Run { ops: Vec::new(), reply };
+        let message = Message::Run { ops: VecDeque::new(), reply };
         assert!(inbox.try_send(Envelope { message, span: Span::none() }).is_ok());
         std::mem::forget(messages);
         Self { inbox, events: broadcast::Sender::new(1) }

@@ -8,6 +8,8 @@ mod task;
 
 pub use handle::{Options, Store};
 
+use std::collections::VecDeque;
+
 use domain::{Change, Condition, Found, Key, Mismatch, Page, Revision};
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -34,7 +36,7 @@ enum Message {
     Entries { prefix: String, after: Option<Key>, limit: usize, reply: Reply<domain::Entries> },
     //{% endif %}
     ChangedSince { key: Key, after: Revision, reply: Reply<Change> },
-    Run { ops: Vec<Op>, reply: Reply<Ran> },
+    Run { ops: VecDeque<Op>, reply: Reply<Ran> },
 }
 
 impl Message {
