@@ -5,14 +5,16 @@
 //! costs nothing but what it would have learnt. The exporters run on a thread with a runtime of its own. On the
 //! service's they would be gone when the last spans are to be sent, and a runtime with one worker would wait for itself.
 
+mod aside;
+mod variables;
+
+pub use variables::check;
+
 use std::{
     env,
     fmt::Display,
-    future::poll_fn,
     io,
-    pin::pin,
     sync::{
-        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::sync_channel,
     },
@@ -20,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     propagation::{Extractor, Injector, TextMapPropagator},
     trace::{TraceContextExt, TracerProvider},
@@ -28,14 +30,10 @@ use opentelemetry::{
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
-    metrics::{
-        MeterProviderBuilder, SdkMeterProvider, Temporality, data::ResourceMetrics, exporter::PushMetricExporter,
-    },
+    metrics::{MeterProviderBuilder, SdkMeterProvider},
     propagation::TraceContextPropagator,
-    trace::{SdkTracerProvider, SpanData},
+    trace::SdkTracerProvider,
 };
-use tokio::runtime::{Builder, Handle};
 use tracing::{
     Instrument, Span,
     field::{Empty, display},
@@ -44,11 +42,11 @@ use tracing::{
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, Registry, filter::Targets};
 
+use aside::{Aside, runtime};
+use variables::Signal;
+
 /// How long the end of the service waits for the collector to take the last of it.
 const FLUSH: Duration = Duration::from_millis(1500);
-
-/// How often a collector that takes nothing is complained about.
-const REPORT: Duration = Duration::from_secs(60);
 
 /// Whether spans are exported: what only they need is left out otherwise.
 static TRACES: AtomicBool = AtomicBool::new(false);
@@ -66,67 +64,6 @@ pub enum ExportError {
 
 /// What takes spans from the program.
 type Spans = Box<dyn Layer<Registry> + Send + Sync>;
-
-/// What is exported apart from the other: each signal has variables of its own.
-#[derive(Clone, Copy, Debug)]
-enum Signal {
-    Traces,
-    Metrics,
-}
-
-impl Signal {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Traces => "TRACES",
-            Self::Metrics => "METRICS",
-        }
-    }
-
-    /// The variable that holds for this signal, and what it says: its own, or the one for all.
-    fn variable(self, end: &str) -> Option<(String, String)> {
-        let names = [format!("OTEL_EXPORTER_OTLP_{}_{end}", self.name()), format!("OTEL_EXPORTER_OTLP_{end}")];
-        names.into_iter().find_map(|name| variable(&name).map(|value| (name, value)))
-    }
-
-    /// Whether it is exported.
-    fn is_on(self) -> bool {
-        let is_disabled = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let has_none = variable(&format!("OTEL_{}_EXPORTER", self.name())).is_some_and(|value| value == "none");
-        !is_disabled && !has_none && self.variable("ENDPOINT").is_some()
-    }
-
-    fn check(self) -> Result<(), String> {
-        match self.variable("PROTOCOL") {
-            Some((name, value)) if value != "grpc" && value != "http/protobuf" => {
-                return Err(format!("invalid value '{value}' for '{name}': expected grpc or http/protobuf"));
-            }
-            _ => {}
-        }
-        match self.variable("ENDPOINT") {
-            Some((name, value)) if value.starts_with("https:") => Err(format!(
-                "invalid value for '{name}': this program has no TLS for telemetry; export to a collector beside it, by http://"
-            )),
-            // An endpoint may hold a password, so it is not repeated.
-            Some((name, value)) if !value.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http")) => {
-                Err(format!("invalid value for '{name}': expected http://HOST:PORT"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn variable(name: &str) -> Option<String> {
-    let value = env::var_os(name).filter(|value| !value.is_empty())?;
-    Some(value.to_string_lossy().into_owned())
-}
-
-/// Checks what the variables say, as settings are checked.
-///
-/// # Errors
-/// What is wrong, and with which variable.
-pub fn check() -> Result<(), String> {
-    [Signal::Traces, Signal::Metrics].into_iter().filter(|signal| signal.is_on()).try_for_each(Signal::check)
-}
 
 /// What is exported, until the service ends.
 #[derive(Debug, Default)]
@@ -203,95 +140,6 @@ fn resource() -> Resource {
     match program {
         Some(program) if !named => Resource::builder().with_service_name(program).build(),
         _ => resource,
-    }
-}
-
-/// The runtime of the exporters. Its thread ends with the process.
-fn runtime() -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let handle = runtime.handle().clone();
-    thread::Builder::new().name("otlp".to_owned()).spawn(move || runtime.block_on(std::future::pending::<()>()))?;
-    Ok(handle)
-}
-
-/// An exporter that finds its runtime wherever it is called from, and complains with measure.
-#[derive(Debug)]
-struct Aside<E> {
-    /// What exports.
-    exporter: E,
-    /// Where its connections live.
-    runtime: Handle,
-    /// When it was last said that it can't, if it can't.
-    complained: Mutex<Option<Instant>>,
-}
-
-impl<E: Send + Sync> Aside<E> {
-    fn new(exporter: E, runtime: &Handle) -> Self {
-        Self { exporter, runtime: runtime.clone(), complained: Mutex::new(None) }
-    }
-
-    async fn done(&self, export: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
-        let mut export = pin!(export);
-        let result = poll_fn(|cx| {
-            let _entered = self.runtime.enter();
-            export.as_mut().poll(cx)
-        })
-        .await;
-        self.report(&result);
-        result
-    }
-
-    fn report(&self, result: &OTelSdkResult) {
-        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(()) => {
-                if complained.take().is_some() {
-                    tracing::info!("telemetry is exported again");
-                }
-            }
-            Err(error) => {
-                if complained.is_none_or(|last| last.elapsed() > REPORT) {
-                    tracing::warn!(%error, "the collector takes no telemetry: it is dropped, and tried again");
-                    *complained = Some(Instant::now());
-                }
-            }
-        }
-    }
-}
-
-impl opentelemetry_sdk::trace::SpanExporter for Aside<SpanExporter> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.done(self.exporter.export(batch)).await
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
-    }
-}
-
-impl PushMetricExporter for Aside<MetricExporter> {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        self.done(self.exporter.export(metrics)).await
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn temporality(&self) -> Temporality {
-        self.exporter.temporality()
     }
 }
 
