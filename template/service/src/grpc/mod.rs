@@ -118,6 +118,11 @@ fn refuse(refusal: Refusal) -> Response {
 
 impl From<StoreError> for Status {
     fn from(error: StoreError) -> Self {
+        //{% if measured %}
+        if matches!(error, StoreError::Overloaded) {
+            crate::meters::shed("grpc").add(1);
+        }
+        //{% endif %}
         let code = match error {
             StoreError::Overloaded => Code::ResourceExhausted,
             StoreError::Stopped => Code::Unavailable,

@@ -65,6 +65,11 @@ impl IntoResponse for DigestError {
 impl IntoResponse for ComputeError {
     fn into_response(self) -> Response {
         let detail = self.to_string();
+        //{% if measured %}
+        if matches!(self, Self::Overloaded) {
+            crate::meters::shed("http").add(1);
+        }
+        //{% endif %}
         match self {
             Self::Overloaded => {
                 ([(header::RETRY_AFTER, "1")], Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)).into_response()

@@ -86,6 +86,11 @@ fn etag(revision: Revision) -> [(HeaderName, String); 1] {
 impl IntoResponse for StoreError {
     fn into_response(self) -> Response {
         let detail = self.to_string();
+        //{% if measured %}
+        if matches!(self, Self::Overloaded) {
+            crate::meters::shed("http").add(1);
+        }
+        //{% endif %}
         match self {
             Self::Overloaded | Self::Stopped => {
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
