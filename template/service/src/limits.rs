@@ -1,14 +1,14 @@
-//! What is laid around all routes: a name for every request, and bounds for what it may take. One stack, in one place.
+//! What is laid around all routes: a name for every request, and bounds for what it may take.
 
 mod body;
 mod guard;
 
 pub use body::{Bodies, bounded};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request, response::Response};
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use tokio::sync::Semaphore;
 
 use crate::{
     config::Settings,
@@ -50,8 +50,8 @@ pub struct Interface {
 pub struct Limits {
     /// Knows the work that is going on.
     supervisor: Supervisor,
-    /// Places for requests; one semaphore, however many routers it is laid around.
-    in_flight: GlobalConcurrencyLimitLayer,
+    /// Places for requests, of all interfaces together.
+    in_flight: Arc<Semaphore>,
     /// From the head of a request to the head of its response.
     request_timeout: Duration,
     /// For request bodies.
@@ -64,7 +64,7 @@ impl Limits {
     pub fn new(settings: &Settings, supervisor: &Supervisor) -> Self {
         Self {
             supervisor: supervisor.clone(),
-            in_flight: GlobalConcurrencyLimitLayer::new(settings.max_in_flight.get() as usize),
+            in_flight: Arc::new(Semaphore::new(settings.max_in_flight.get() as usize)),
             request_timeout: settings.request_timeout,
             bodies: Bodies { max_bytes: settings.max_body_bytes.get() as usize, timeout: settings.body_timeout },
         }
@@ -76,29 +76,14 @@ impl Limits {
         self.bodies
     }
 
-    /// Lays the bounds around all routes of `app`. A request passes from the top to the bottom.
+    /// Lays the bounds around all routes of `app`.
     pub fn around(&self, interface: Interface, app: Router) -> Router {
-        app.layer(
-            ServiceBuilder::new()
-                // Ours, and first. Whatever is said about a request below carries its id; a panic below, or an error,
-                // becomes an answer and gives back what the request held; and of two deadlines that are the same the
-                // body's comes before ours, so that the client's fault is not called the service's.
-                .layer(Guard::new(&self.supervisor, interface, self.bodies))
-                // Right above the limit and in the same builder, or it never sees that the limit is reached: with a
-                // layer of axum's between them, requests would queue (axum #2582).
-                .load_shed()
-                // A place is given back with the response head, so open streams hold none.
-                .layer(self.in_flight.clone())
-                // Innermost: a request that is refused starts no timer.
-                .timeout(self.request_timeout),
-        )
+        app.layer(Guard::new(self.clone(), interface))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::{
         body::Body,
         http::StatusCode,

@@ -68,7 +68,7 @@ fn name(request: &Request) -> Name {
         known @ ("GET" | "HEAD" | "PUT" | "DELETE" | "POST" | "PATCH" | "OPTIONS") => known,
         _ => "other",
     };
-    format!("http {method} {route}").into()
+    ["http ", method, " ", route].concat().into()
 }
 
 fn refuse(refusal: Refusal) -> Response {

@@ -1,34 +1,33 @@
-//! The layer of our own: it gives a request its name, and an answer whatever happens below.
+//! One layer around all routes: it gives a request its name and its bounds, and an answer whatever happens below.
 //!
-//! One layer does what four of axum's `from_fn` would do better to look at: each of those boxes a future and clones all
-//! that stands below it, for every request.
+//! In one place, because order is everything here, and because layers of axum's or tower's for the same would box a
+//! future and copy what stands below them for each request.
 
 use std::{
+    array,
     convert::Infallible,
     hash::{BuildHasher, RandomState},
-    io::Write,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use axum::{
-    BoxError,
     extract::Request,
     http::{HeaderName, HeaderValue},
     response::Response,
 };
 use futures_util::FutureExt;
-use tokio::time::Instant;
-use tower::{Layer, Service, load_shed::error::Overloaded, timeout::error::Elapsed};
+use tokio::time::{Instant, timeout};
+use tower::{Layer, Service};
 use tracing::Instrument;
 
-use super::{Bodies, Interface, Refusal};
-use crate::{lifecycle::Supervisor, net::InFlight};
+use super::{Interface, Limits, Refusal};
+use crate::net::InFlight;
 
 /// Names a request in the answer and in every log line about it; a caller's own is kept.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,15 +39,13 @@ pub(super) const LONGEST_ID: usize = 128;
 #[derive(Clone, Debug)]
 pub(super) struct Guard(Arc<Rules>);
 
-/// What every request is given.
+/// What holds for every request of an interface.
 #[derive(Debug)]
 struct Rules {
-    /// Knows the work that is going on.
-    supervisor: Supervisor,
+    /// The bounds.
+    limits: Limits,
     /// Names requests, and answers for them.
     interface: Interface,
-    /// The bounds of their bodies.
-    bodies: Bodies,
 }
 
 /// A service that always answers.
@@ -58,13 +55,11 @@ pub(super) struct Guarded<S> {
     rules: Arc<Rules>,
     /// What is guarded.
     inner: S,
-    /// Why it can't be called.
-    broken: Option<Refusal>,
 }
 
 impl Guard {
-    pub(super) fn new(supervisor: &Supervisor, interface: Interface, bodies: Bodies) -> Self {
-        Self(Arc::new(Rules { supervisor: supervisor.clone(), interface, bodies }))
+    pub(super) fn new(limits: Limits, interface: Interface) -> Self {
+        Self(Arc::new(Rules { limits, interface }))
     }
 }
 
@@ -72,13 +67,13 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { rules: Arc::clone(&self.0), inner, broken: None }
+        Guarded { rules: Arc::clone(&self.0), inner }
     }
 }
 
 impl<S> Service<Request> for Guarded<S>
 where
-    S: Service<Request, Response = Response, Error = BoxError>,
+    S: Service<Request, Response = Response, Error = Infallible>,
     S::Future: Send + 'static,
 {
     type Response = Response;
@@ -86,8 +81,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.broken = ready!(self.inner.poll_ready(cx)).err().map(|error| refusal(&error));
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
@@ -95,7 +89,13 @@ where
         let id = request_id(&request);
         let task = (rules.interface.name)(&request);
         //{% filter replace(', trace_id = tracing::field::Empty, otel.kind = "server"', traced_fields) %}
-        let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task, trace_id = tracing::field::Empty, otel.kind = "server");
+        let span = tracing::info_span!(
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            task = &*task,
+            trace_id = tracing::field::Empty,
+            otel.kind = "server"
+        );
         //{% endfilter %}
         //{% if otel %}
         crate::telemetry::otel::join(&span, &task, request.headers());
@@ -104,7 +104,7 @@ where
         let meter = crate::meters::Request::begin(&task);
         //{% endif %}
         // A request that came over a connection is work until the last byte of its response has left.
-        let work = rules.supervisor.begin(task);
+        let work = rules.limits.supervisor.begin(task);
         let in_flight = request.extensions_mut().remove::<Arc<InFlight>>();
         let work = match &in_flight {
             Some(in_flight) => {
@@ -113,10 +113,12 @@ where
             }
             None => Some(work),
         };
-        let answer = match self.broken.map_or_else(|| rules.bodies.bound(rules.interface, request), Err) {
-            Ok((request, watch)) => Ok((AssertUnwindSafe(self.inner.call(request)).catch_unwind(), watch)),
-            Err(refusal) => Err(refusal),
-        };
+        // Who finds no place is refused, not queued: a queue would only make everybody late.
+        let place = Arc::clone(&rules.limits.in_flight).try_acquire_owned().map_err(|_| Refusal::Overloaded);
+        let admitted = place.and_then(|place| {
+            let (request, watch) = rules.limits.bodies.bound(rules.interface, request)?;
+            Ok((place, watch, self.inner.call(request)))
+        });
         let answered = async move {
             let refuse = rules.interface.refuse;
             //{% if measured %}
@@ -126,14 +128,19 @@ where
             };
             //{% endif %}
             let start = Instant::now();
-            let mut response = match answer {
-                Ok((answer, watch)) => {
-                    let response = match answer.await {
-                        Ok(Ok(response)) => response,
-                        Ok(Err(error)) => refuse(refusal(&error)),
+            let mut response = match admitted {
+                Ok((place, watch, answer)) => {
+                    let answer = AssertUnwindSafe(answer).catch_unwind();
+                    // The answer is asked first: of two deadlines that are the same the body's comes before this one,
+                    // so that the client's fault is not called the service's.
+                    let response = match timeout(rules.limits.request_timeout, answer).await {
+                        Ok(Ok(Ok(response))) => response,
                         // The panic hook has logged it, inside the request's span.
-                        Err(_) => refuse(Refusal::Panicked),
+                        Ok(Err(_)) => refuse(Refusal::Panicked),
+                        Err(_) => refuse(Refusal::TimedOut),
                     };
+                    // With the head of the response, so open streams hold none.
+                    drop(place);
                     watch.settle(rules.interface, response)
                 }
                 Err(refusal) => refuse(refusal),
@@ -150,18 +157,6 @@ where
     }
 }
 
-/// Which bound a request has met.
-fn refusal(error: &BoxError) -> Refusal {
-    if error.is::<Overloaded>() {
-        Refusal::Overloaded
-    } else if error.is::<Elapsed>() {
-        Refusal::TimedOut
-    } else {
-        tracing::error!(%error, "a layer failed in a way that nobody expects");
-        Refusal::Panicked
-    }
-}
-
 /// The caller's id, or one that no other request has: of this process, or of any other.
 fn request_id(request: &Request) -> HeaderValue {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
@@ -172,10 +167,28 @@ fn request_id(request: &Request) -> HeaderValue {
     {
         return id.clone();
     }
-    let mut text = [0; 16 + 1 + 16];
-    let mut rest = &mut text[..];
-    let written = write!(rest, "{:016x}-{:x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
-    let left = rest.len();
-    let id = written.ok().and_then(|()| HeaderValue::from_bytes(text.get(..text.len() - left)?).ok());
-    id.unwrap_or(HeaderValue::from_static("none"))
+    let id = u128::from(*PROCESS) << 64 | u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::from_bytes(&hex(id)).unwrap_or(HeaderValue::from_static("none"))
+}
+
+/// As 32 digits. Every request needs one: `format!` takes ten times as long.
+fn hex(number: u128) -> [u8; 32] {
+    let bytes = number.to_be_bytes();
+    array::from_fn(|digit| {
+        let byte = bytes[digit / 2];
+        let half = if digit % 2 == 0 { byte >> 4 } else { byte & 0xf };
+        b"0123456789abcdef"[usize::from(half)]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbers_in_hexadecimal() {
+        for number in [0, 0x0123_4567_89ab_cdef, u128::MAX] {
+            assert_eq!(hex(number), *format!("{number:032x}").as_bytes());
+        }
+    }
 }

@@ -141,15 +141,19 @@ struct Lines {
 
 impl Lines {
     fn take(&mut self, bytes: &[u8]) -> (usize, bool) {
-        for (at, byte) in bytes.iter().enumerate() {
-            match byte {
-                b'\n' if self.is_empty && self.has_begun => return (at + 1, true),
-                b'\n' => self.is_empty = true,
-                b'\r' => {}
-                _ => (self.has_begun, self.is_empty) = (true, false),
+        let mut taken = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            taken += line.len();
+            let (line, is_whole) = line.strip_suffix(b"\n").map_or((line, false), |line| (line, true));
+            if line.iter().any(|&byte| byte != b'\r') {
+                (self.has_begun, self.is_empty) = (true, false);
             }
+            if is_whole && self.is_empty && self.has_begun {
+                return (taken, true);
+            }
+            self.is_empty |= is_whole;
         }
-        (bytes.len(), false)
+        (taken, false)
     }
 }
 

@@ -34,21 +34,24 @@ pub(super) struct SpanFields;
 
 impl<'a> FormatFields<'a> for SpanFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'_>, fields: R) -> fmt::Result {
-        writer.write_char('{')?;
-        let mut object = Object { is_empty: true, result: Ok(()), writer: &mut writer };
+        // Written in one go: as it comes, the text would be moved each time it outgrows its place.
+        let mut text = String::with_capacity(256);
+        text.push('{');
+        let mut object = Object { is_empty: true, result: Ok(()), text: &mut text };
         fields.record(&mut object);
         object.result?;
-        writer.write_char('}')
+        text.push('}');
+        writer.write_str(&text)
     }
 
     fn add_fields(&self, current: &'a mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
         // The object is opened again; of a name that is in it twice, the last counts.
         let is_empty = current.fields.pop().is_none_or(|_| current.fields == "{");
-        let mut writer = current.as_writer();
-        let mut object = Object { is_empty, result: Ok(()), writer: &mut writer };
+        let mut object = Object { is_empty, result: Ok(()), text: &mut current.fields };
         fields.record(&mut object);
         object.result?;
-        writer.write_char('}')
+        current.fields.push('}');
+        Ok(())
     }
 }
 
@@ -99,23 +102,29 @@ struct Object<'a> {
     /// The first error: visitors can't return it.
     result: fmt::Result,
     /// Where it is written.
-    writer: &'a mut dyn Write,
+    text: &'a mut String,
 }
 
 impl Object<'_> {
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut dyn Write) -> fmt::Result) {
+    fn member(&mut self, field: &Field, value: impl FnOnce(&mut String) -> fmt::Result) {
         if self.result.is_ok() && is_logged(field) {
-            let comma = if std::mem::take(&mut self.is_empty) { "" } else { "," };
+            if !std::mem::take(&mut self.is_empty) {
+                self.text.push(',');
+            }
             // A field's name is a Rust identifier, with dots perhaps: nothing in it has to be escaped.
-            self.result = write!(self.writer, "{comma}\"{}\":", field.name()).and_then(|()| value(self.writer));
+            self.text.push('"');
+            self.text.push_str(field.name());
+            self.text.push_str("\":");
+            self.result = value(self.text);
         }
     }
 
     fn string(&mut self, field: &Field, value: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
-        self.member(field, |writer| {
-            writer.write_char('"')?;
-            value(&mut Escaped(writer))?;
-            writer.write_char('"')
+        self.member(field, |text| {
+            text.push('"');
+            value(&mut Escaped(text))?;
+            text.push('"');
+            Ok(())
         });
     }
 }
@@ -126,15 +135,15 @@ impl Visit for Object<'_> {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.member(field, |text| write!(text, "{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.member(field, |text| write!(text, "{value}"));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.member(field, |text| write!(text, "{value}"));
     }
 
     /// Whatever else: JSON has no number for some floats, and none that every reader takes for 128 bits.
@@ -144,23 +153,23 @@ impl Visit for Object<'_> {
 }
 
 /// The inside of a JSON string.
-struct Escaped<'a>(&'a mut dyn Write);
+struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c.is_control()) {
-            let (plain, special) = rest.split_at(at);
-            self.0.write_str(plain)?;
-            let mut chars = special.chars();
-            match chars.next() {
-                Some(c @ ('"' | '\\')) => write!(self.0, "\\{c}")?,
-                Some(c) => write!(self.0, "\\u{:04x}", u32::from(c))?,
-                None => {}
-            }
-            rest = chars.as_str();
+        // Most text is plain, and that is seen much faster byte by byte.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+            self.0.push_str(text);
+            return Ok(());
         }
-        self.0.write_str(rest)
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => self.0.extend(['\\', c]),
+                _ if c.is_control() => write!(self.0, "\\u{:04x}", u32::from(c))?,
+                _ => self.0.push(c),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -181,7 +181,9 @@ impl Store {
         let envelope = Envelope { message: message(reply), span };
         // Nearly always there is room, and then no deadline is needed.
         if let Err(refused) = self.inbox.try_send(envelope) {
-            self.inbox.send_timeout(refused.into_inner(), PATIENCE).await.map_err(|refused| match refused {
+            // Boxed, as every caller's future would otherwise have room for what hardly any of them does.
+            let sent = Box::pin(self.inbox.send_timeout(refused.into_inner(), PATIENCE));
+            sent.await.map_err(|refused| match refused {
                 SendTimeoutError::Timeout(_) => StoreError::Overloaded,
                 SendTimeoutError::Closed(_) => StoreError::Stopped,
             })?;
