@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::{
     config::Settings,
     lifecycle::{Name, Supervisor},
+    net::{InFlight, OpenEnded},
 };
 
 use guard::Guard;
@@ -52,6 +53,8 @@ pub struct Limits {
     supervisor: Supervisor,
     /// Places for requests, of all interfaces together.
     in_flight: Arc<Semaphore>,
+    /// Places for responses that have no end of their own.
+    streams: Arc<Semaphore>,
     /// From the head of a request to the head of its response.
     request_timeout: Duration,
     /// For request bodies.
@@ -65,6 +68,8 @@ impl Limits {
         Self {
             supervisor: supervisor.clone(),
             in_flight: Arc::new(Semaphore::new(settings.max_in_flight.get() as usize)),
+            // As many as there may be connections: over HTTP/2, one alone could have hundreds.
+            streams: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
             request_timeout: settings.request_timeout,
             bodies: Bodies { max_bytes: settings.max_body_bytes.get() as usize, timeout: settings.body_timeout },
         }
@@ -80,11 +85,23 @@ impl Limits {
     pub fn around(&self, interface: Interface, app: Router) -> Router {
         app.layer(Guard::new(self.clone(), interface))
     }
+
+    /// Lets `response` pass if it has an end, or a place among those that have none; it is kept until the last byte.
+    fn admit_stream(&self, response: Response, in_flight: Option<&InFlight>) -> Result<Response, Refusal> {
+        if response.extensions().get::<OpenEnded>().is_some() {
+            let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
+            if let Some(in_flight) = in_flight {
+                in_flight.holds_place(place);
+            }
+        }
+        Ok(response)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use axum::{
+        Extension,
         body::Body,
         http::StatusCode,
         routing::{get, put},
@@ -96,7 +113,7 @@ mod tests {
         guard::{LONGEST_ID, REQUEST_ID},
         *,
     };
-    use crate::{lifecycle, net::InFlight, problem};
+    use crate::{lifecycle, problem};
 
     async fn panics() {
         panic!("on purpose")
@@ -151,6 +168,24 @@ mod tests {
         let written = Arc::new(InFlight::alone());
         let (_, supervisor) = answer(Request::get("/nowhere").extension(Arc::clone(&written)), &[]).await;
         assert_eq!(supervisor.unfinished(), ["http GET unmatched"], "never by what a client made up");
+    }
+
+    #[tokio::test]
+    async fn streams_have_places_of_their_own() {
+        let (_control, phases) = lifecycle::channel();
+        let settings = Settings::parse_from(["service", "--max-in-flight=1", "--max-connections=2"]);
+        let app = Router::new().route("/stream", get(async || Extension(OpenEnded)));
+        let app = Limits::new(&settings, &Supervisor::new(phases)).around(problem::INTERFACE, app);
+        let open = async || {
+            let in_flight = Arc::new(InFlight::alone());
+            let request = Request::get("/stream").extension(Arc::clone(&in_flight)).body(Body::empty()).unwrap();
+            (app.clone().oneshot(request).await.unwrap().status(), in_flight)
+        };
+        let ((first, _first), (second, second_stream)) = (open().await, open().await);
+        assert_eq!((first, second), (StatusCode::OK, StatusCode::OK), "they hold no place of a request");
+        assert_eq!(open().await.0, StatusCode::SERVICE_UNAVAILABLE);
+        drop(second_stream);
+        assert_eq!(open().await.0, StatusCode::OK);
     }
 
     #[tokio::test]

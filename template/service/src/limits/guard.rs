@@ -89,13 +89,7 @@ where
         let id = request_id(&request);
         let task = (rules.interface.name)(&request);
         //{% filter replace(', trace_id = tracing::field::Empty, otel.kind = "server"', traced_fields) %}
-        let span = tracing::info_span!(
-            "request",
-            id = id.to_str().unwrap_or_default(),
-            task = &*task,
-            trace_id = tracing::field::Empty,
-            otel.kind = "server"
-        );
+        let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %task, trace_id = tracing::field::Empty, otel.kind = "server");
         //{% endfilter %}
         //{% if otel %}
         crate::telemetry::otel::join(&span, &task, request.headers());
@@ -139,9 +133,10 @@ where
                         Ok(Err(_)) => refuse(Refusal::Panicked),
                         Err(_) => refuse(Refusal::TimedOut),
                     };
-                    // With the head of the response, so open streams hold none.
+                    // With the head of the response: a stream that stays open holds a place among streams.
                     drop(place);
-                    watch.settle(rules.interface, response)
+                    let response = watch.settle(rules.interface, response);
+                    rules.limits.admit_stream(response, in_flight.as_deref()).unwrap_or_else(refuse)
                 }
                 Err(refusal) => refuse(refusal),
             };

@@ -91,8 +91,11 @@ impl Protocol for Http {
         let stages = phases.clone();
         let service = service_fn(|request| respond(self.app.clone(), stages.clone(), request, &traffic, &tasks));
         let io = TokioIo::new(Io::new(stream, Arc::clone(&traffic)));
-        let protocol = protocol(tasks.clone());
-        let mut connection = pin!(protocol.serve_connection(io, service));
+        let mut connection = pin!({
+            let protocol = protocol(tasks.clone());
+            // Owned: what it borrows would stay in memory as long as the connection.
+            protocol.serve_connection(io, service).into_owned()
+        });
 
         let mut clock = Clock::new(self.header_timeout);
         let mut closing = Woken::new(closing);
@@ -200,7 +203,7 @@ fn respond(
     let is_http2 = request.version() >= Version::HTTP_2;
     let response = match host::check(request.version(), request.headers()) {
         Ok(()) => Either::Left(app.call(request.map(|body| match length {
-            _ if body.is_end_stream() => Body::new(body),
+            _ if body.is_end_stream() => Body::empty(),
             _ if is_http2 => Body::new(Upload::new(body, Rest::Discard(tasks.clone()))),
             None => Body::new(Upload::new(body, Rest::Tell(Arc::clone(traffic)))),
             Some(_) => Body::new(body),

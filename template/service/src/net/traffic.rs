@@ -3,13 +3,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::{sync::OwnedSemaphorePermit, time::sleep};
 
 use super::{held::Held, io::Inbox};
 use crate::lifecycle::Work;
@@ -85,7 +85,12 @@ impl Traffic {
         }
         self.requests.fetch_add(1, Relaxed);
         self.held.begin();
-        InFlight { traffic: Arc::clone(self), work: Mutex::default(), is_stream: AtomicBool::new(false) }
+        InFlight {
+            traffic: Arc::clone(self),
+            work: Mutex::default(),
+            is_stream: AtomicBool::new(false),
+            place: OnceLock::new(),
+        }
     }
 
     /// A body in chunks has been read to its end.
@@ -196,6 +201,8 @@ pub struct InFlight {
     work: Mutex<Option<Work>>,
     /// Whether its response is a stream of events.
     is_stream: AtomicBool,
+    /// Its place among streams, given back with it.
+    place: OnceLock<OwnedSemaphorePermit>,
 }
 
 impl InFlight {
@@ -208,6 +215,12 @@ impl InFlight {
     /// `work` ends when the response has been written to its last byte.
     pub fn holds(&self, work: Work) {
         *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+    }
+
+    /// `place` is taken until the response has been written to its last byte.
+    pub fn holds_place(&self, place: OwnedSemaphorePermit) {
+        // A request has one response, so it has no place yet.
+        drop(self.place.set(place));
     }
 
     /// There is a response.
