@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     mem,
     net::SocketAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -204,7 +205,8 @@ impl Session {
     pub(super) async fn ask(&mut self, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
         // Only where the store logs what it does: to enter the span and to leave it, twice, takes 2 % of a GET.
         let span = if tracing::enabled!(Level::DEBUG) { self.span.clone() } else { Span::none() };
-        let ran = self.wire.work(self.shared.store.run(ops).instrument(span)).await?;
+        let run = pin!(self.shared.store.run(ops).instrument(span));
+        let ran = self.wire.work(run).await?;
         if !ran.rest.is_empty() {
             // A store behind a lock does not make anyone wait.
             yield_now().await;
