@@ -27,6 +27,9 @@ mod sync {
 
 pub use connection::{Http, OpenEnded};
 pub use traffic::InFlight;
+//{% if tcp %}
+pub use woken::Woken;
+//{% endif %}
 
 use std::{io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
 

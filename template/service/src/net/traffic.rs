@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::OwnedSemaphorePermit, time::sleep};
+use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::sleep};
 
 use super::{held::Held, io::Inbox};
 use crate::lifecycle::Work;
@@ -178,6 +178,9 @@ impl Traffic {
         while idle < 3 {
             let before = self.transfers.load(Relaxed);
             sleep(calm).await;
+            // Where nobody got to run for that long, as on a machine that is overloaded, what has come meanwhile is only
+            // seen when the connection has had its turn again.
+            yield_now().await;
             self.close_to_new();
             if self.held.in_flight() <= self.streams.load(Relaxed) {
                 if self.transfers.load(Relaxed) == before {
@@ -276,5 +279,34 @@ impl Unread {
 impl Drop for Unread {
     fn drop(&mut self) {
         self.0.traffic.unread.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll};
+
+    use tokio::{select, time::Instant};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_come_while_nobody_could_run_is_waited_for() {
+        const CALM: Duration = Duration::from_secs(1);
+        let (traffic, start) = (Traffic::new(), Instant::now());
+        let mut has_read = false;
+        select! {
+            biased;
+            () = traffic.quiet(CALM) => {}
+            // The connection, which comes to read at the same moment as the calm ends.
+            () = poll_fn(|_| {
+                if start.elapsed() >= CALM && !has_read {
+                    has_read = true;
+                    traffic.has_moved();
+                }
+                Poll::Pending
+            }) => {}
+        }
+        assert!(has_read && start.elapsed() >= 2 * CALM, "{:?}", start.elapsed());
     }
 }

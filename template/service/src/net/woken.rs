@@ -13,7 +13,8 @@ use futures_util::task::AtomicWaker;
 
 /// Asks its future only when that has something new to say. A connection is polled for each packet, and whether it has to
 /// end is a question that takes a lock: so the question has a waker of its own, which remembers that it was woken.
-pub(super) struct Woken<F> {
+pub struct Woken<F> {
+    /// What is asked.
     future: Pin<Box<F>>,
     /// What it rings.
     bell: Arc<Bell>,
@@ -35,13 +36,15 @@ impl Wake for Bell {
 }
 
 impl<F: Future> Woken<F> {
-    pub(super) fn new(future: F) -> Self {
+    /// Asks `future` when it is first polled, and then when it has been woken.
+    pub fn new(future: F) -> Self {
         // A future is asked once to begin with.
         let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
         Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&bell)), bell }
     }
 
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<F::Output> {
+    /// As [`Future::poll`]; not to be called again when it was ready.
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<F::Output> {
         // First registered, then looked at: whoever rings in between is seen, and whoever rings later wakes the task.
         self.bell.task.register(cx.waker());
         if !self.bell.has_rung.swap(false, Ordering::AcqRel) {

@@ -1,8 +1,19 @@
 //! Where the service stands, as far as one connection has to know.
 
-use std::{mem, pin::Pin, time::Duration};
+use std::{
+    future::{pending, poll_fn},
+    mem,
+    pin::Pin,
+    time::Duration,
+};
 
-use crate::lifecycle::{Phase, Phases};
+use crate::{
+    lifecycle::{Phase, Phases},
+    net::Woken,
+};
+
+/// Resolves when a stage begins.
+type Begins = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +29,10 @@ pub(super) enum Stage {
 /// Where the service stands, as far as one connection has to know.
 pub(super) struct Life {
     pub stage: Stage,
-    /// Resolves with the next stage.
-    next: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Resolves with the stage after that.
-    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// The next stage. Every command asks for it.
+    next: Woken<Begins>,
+    /// The stage after that.
+    closing: Begins,
     /// How long the drain has waited for this client.
     pub waited: Duration,
     /// What the client has sent since the last stage began.
@@ -31,9 +42,9 @@ pub(super) struct Life {
 impl Life {
     /// `closing` resolves when the connection has to end.
     pub(super) fn new(phases: Phases, closing: impl Future<Output = ()> + Send + 'static) -> Self {
-        let next = Box::pin(async move { phases.reached(Phase::Stopping).await });
+        let next: Begins = Box::pin(async move { phases.reached(Phase::Stopping).await });
         let closing = Box::pin(closing);
-        Self { stage: Stage::Serving, next, closing, waited: Duration::ZERO, bytes: 0 }
+        Self { stage: Stage::Serving, next: Woken::new(next), closing, waited: Duration::ZERO, bytes: 0 }
     }
 
     /// Waits for the next stage, and enters it.
@@ -41,9 +52,9 @@ impl Life {
     /// # Cancel safety
     /// No stage is missed when it is dropped.
     pub(super) async fn next(&mut self) {
-        self.next.as_mut().await;
+        poll_fn(|cx| self.next.poll(cx)).await;
         self.stage = if self.stage == Stage::Serving { Stage::Stopping } else { Stage::Draining };
-        self.next = mem::replace(&mut self.closing, Box::pin(std::future::pending()));
+        self.next = Woken::new(mem::replace(&mut self.closing, Box::pin(pending())));
         self.bytes = 0;
     }
 }

@@ -24,6 +24,10 @@ impl BadNumber {
 /// The number on the line that begins at `start`, and where the next line begins; `None`, if the line is not complete.
 pub(super) fn number(input: &[u8], start: usize) -> Result<Option<(i64, usize)>, BadNumber> {
     let line = input.get(start..).unwrap_or_default();
+    // Nearly all of them: commands have few arguments, and those are short.
+    if let [digit @ b'0'..=b'9', b'\r', b'\n', ..] = line {
+        return Ok(Some((i64::from(digit - b'0'), start + 3)));
+    }
     let digits = line.iter().take(NUMBER).position(|byte| !byte.is_ascii_digit() && *byte != b'-');
     let Some(digits) = digits else {
         return if line.len() < NUMBER { Ok(None) } else { Err(BadNumber::Endless) };
