@@ -5,9 +5,9 @@
 mod common;
 
 use std::{
-    io::{BufRead, Read},
+    io::{BufRead, BufReader, Read},
     net::TcpStream,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -168,24 +168,15 @@ fn when_descriptors_are_short_clients_wait_and_operators_do_not() {
 
 #[test]
 fn a_log_that_nobody_reads_stops_nothing_and_its_loss_is_counted() {
-    // The log goes into a pipe that is not read, so the port has to be known without it.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
-    let mut child = Command::new(PROGRAM)
-        .args(["--http-addr", &address, "--admin-addr", "127.0.0.1:0", "--log-filter", "service=debug"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    let stream = loop {
-        match TcpStream::connect(&address) {
-            Ok(stream) => break stream,
-            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
-        }
-    };
+    let mut child = Service::spawn(Command::new(PROGRAM).args(["--log-filter", "service=debug"]));
+    let mut log = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let listening = log.find(|line| line.contains(r#""listener":"http""#)).unwrap();
+    let address: serde_json::Value = serde_json::from_str(&listening).unwrap();
+    // From here on nobody reads.
+    let stream = TcpStream::connect(address["addr"].as_str().unwrap()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // A pipe holds 64 KiB, the queue 4096 lines: each request logs one of more than 100 bytes.
-    let mut client = Client(std::io::BufReader::new(stream));
+    let mut client = Client(BufReader::new(stream));
     for _ in 0..60 {
         client.send("GET /v1/keys/k HTTP/1.1\r\nhost: test\r\n\r\n".repeat(100));
         for _ in 0..100 {
@@ -194,11 +185,10 @@ fn a_log_that_nobody_reads_stops_nothing_and_its_loss_is_counted() {
     }
     let kill = format!("kill -TERM {}", child.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    let mut log = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+    let log: Vec<_> = log.collect();
     let counted =
-        log.lines().filter_map(|line| line.split_once(r#""lines":"#)?.1.split(',').next()?.parse::<u64>().ok());
+        log.iter().filter_map(|line| line.split_once(r#""lines":"#)?.1.split(',').next()?.parse::<u64>().ok());
     assert!(counted.sum::<u64>() > 0);
-    assert!(log.lines().last().unwrap().contains(r#""outcome":"drained""#));
+    assert!(log.last().unwrap().contains(r#""outcome":"drained""#));
     assert!(child.wait().unwrap().success());
 }

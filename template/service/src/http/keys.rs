@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use domain::{Change, Found, Key, Mismatch, Page, Revision};
 use futures_util::StreamExt;
 use serde::Serialize;
-use tokio::time;
+use tokio::{task::yield_now, time};
 use utoipa::ToSchema;
 
 use super::{
@@ -139,6 +139,9 @@ pub(super) async fn delete(
 )]
 pub(super) async fn list(State(app): State<Arc<App>>, Params(params): Params<params::List>) -> Result<Json<Listing>> {
     let limit = params.limit.map_or(LISTED, |limit| limit.get().min(LISTED));
+    // This computes more than it waits. Done at once, it would end before the head of the next request is even read, and
+    // the limit on requests in flight would never see that there are more than can be served.
+    yield_now().await;
     Ok(Json(app.store.list(params.prefix, limit).await?.into()))
 }
 

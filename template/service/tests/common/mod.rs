@@ -45,6 +45,22 @@ impl Service {
 
     /// Starts `command`, which is or becomes the program.
     pub fn run(command: &mut Command) -> Self {
+        let mut child = Self::spawn(command);
+        let stdout = child.stdout.take().expect("stdout should be a pipe");
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let line = serde_json::from_str(&line).expect("a line of the log should be JSON");
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines, log: Vec::new() }
+    }
+
+    /// Starts `command`, and leaves it to the caller to read the log.
+    pub fn spawn(command: &mut Command) -> Child {
         // What the developer has set is not under test.
         let own: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         for (name, _) in std::env::vars_os() {
@@ -59,7 +75,7 @@ impl Service {
         //{% if grpc_alone %}
         let command = command.env("APP_GRPC_ADDR", "127.0.0.1:0");
         //{% endif %}
-        let mut child = command
+        command
             //{% if http %}
             .env("APP_HTTP_ADDR", "127.0.0.1:0")
             //{% endif %}
@@ -69,18 +85,7 @@ impl Service {
             .env("APP_ADMIN_ADDR", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the program should start");
-        let stdout = child.stdout.take().expect("stdout should be a pipe");
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).expect("a line of the log should be JSON");
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, lines, log: Vec::new() }
+            .expect("the program should start")
     }
 
     /// Waits for a line of the log.
