@@ -91,7 +91,8 @@ class _Merge:
             self.result[path] = mine
             if item.base is not None:
                 reason = (
-                    "the template has it no more: nothing uses it; delete it, or move what you need"
+                    "the template has it no more, nor what it was made for: "
+                    "delete it, or move what you need"
                 )
                 self.kept.append(Note(path, reason))
         elif mine.link or theirs.link:

@@ -56,7 +56,7 @@ pub struct Settings {
     pub tcp_addr: Address,
 
     //{% endif %}
-    /// Where health and the log filter are served; keep it away from the public
+    /// Where health and telemetry are served; keep it away from the public
     #[arg(long, env = "APP_ADMIN_ADDR", value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
     pub admin_addr: Address,
 
@@ -78,7 +78,7 @@ pub struct Settings {
     #[arg(long, env = "APP_MAX_CONNECTIONS", value_name = "N", default_value = "10000")]
     pub max_connections: NonZeroU32,
 
-    /// Requests at once; those above it are refused at once: 503, or RESOURCE_EXHAUSTED in gRPC
+    /// Requests at once; those above it are refused at once
     #[arg(long, env = "APP_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
     pub max_in_flight: NonZeroU32,
 
@@ -90,12 +90,11 @@ pub struct Settings {
     #[arg(long, env = "APP_HEADER_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = time_limit)]
     pub header_timeout: Duration,
 
-    /// For the whole body of a request, or a command of RESP once it has begun
+    /// For the whole body of a request, or a whole command once it has begun
     #[arg(long, env = "APP_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
     pub body_timeout: Duration,
 
-    /// The largest body, message of gRPC or string of RESP that is accepted; times --max-in-flight, what bodies may take
-    /// of the memory
+    /// The largest body, message or value that is accepted; times --max-in-flight, what bodies may take of the memory
     #[arg(long, env = "APP_MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576")]
     pub max_body_bytes: NonZeroU32,
 

@@ -50,10 +50,13 @@ const REFUSALS: [(&str, &str); 7] = [
 /// Adds to every operation how it may be refused, and to every refusal how it looks.
 pub(super) fn complete(mut description: openapi::OpenApi) -> openapi::OpenApi {
     for path in description.paths.paths.values_mut() {
-        for operation in [&mut path.get, &mut path.put, &mut path.delete].into_iter().flatten() {
+        let others = [&mut path.post, &mut path.patch, &mut path.head, &mut path.options];
+        for operation in [&mut path.get, &mut path.put, &mut path.delete].into_iter().chain(others).flatten() {
             complete_operation(operation);
         }
     }
+    // Left empty, it would say that there is one without a name.
+    description.info.license = None;
     let schemas = &mut description.components.get_or_insert_default().schemas;
     schemas.insert(Problem::name().into_owned(), Problem::schema());
     description

@@ -121,6 +121,24 @@ impl Filter<Registry> for Filtering {
     }
 }
 
+/// Whether a directive may be meant as it stands. [`EnvFilter`] takes any word for the name of a target, a misspelt level
+/// too; and then it logs that target, and nothing else.
+fn plausible(directive: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let target = directive.split('=').next().unwrap_or_default().trim();
+    if let Some(odd) = target.chars().find(|c| !c.is_alphanumeric() && !"_-:.".contains(*c)) {
+        return Err(format!("{odd:?} is in no target: {target:?}"));
+    }
+    let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(target));
+    let meant = LEVELS.into_iter().find(|level| strsim::damerau_levenshtein(level, &target.to_lowercase()) == 1);
+    match meant {
+        Some(level) if !is_level && target == directive.trim() => {
+            Err(format!("{target:?} is no level; {level}, perhaps?"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a filter in the syntax of [`EnvFilter`]; whatever it says, [`ALWAYS`] is logged.
 ///
 /// # Errors
@@ -129,6 +147,26 @@ pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
     if text.trim().is_empty() {
         return Err("a filter must not be empty; `off` logs as little as possible".to_owned());
     }
+    if !text.contains(['[', '{']) {
+        text.split(',').try_for_each(plausible)?;
+    }
     let life = format!("{ALWAYS}=info").parse().map_err(|error: ParseError| error.to_string())?;
     Ok(EnvFilter::try_new(text.trim()).map_err(|error| error.to_string())?.add_directive(life))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for filter in ["", "inof", "warn,debg", "bad filter!!", "service=loud", "service=info,a b=debug"] {
+            assert!(parse_filter(filter).is_err(), "{filter:?}");
+        }
+        for filter in
+            ["off", "INFO", "3", "hyper", "info,service::net=debug", "my-crate=trace", "[request{id=7}]=debug"]
+        {
+            assert!(parse_filter(filter).is_ok(), "{filter:?}");
+        }
+    }
 }

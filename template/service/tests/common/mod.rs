@@ -85,7 +85,7 @@ impl Service {
             .env("APP_ADMIN_ADDR", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the program should start")
+            .expect("the program of this package should start")
     }
 
     /// Waits for a line of the log.
