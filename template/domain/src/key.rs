@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The longest key, in bytes. Who watches is told of keys that are gone: their names are kept for a while, though nobody
 /// counts them as stored.
-pub const LONGEST_KEY: usize = 64 * 1024;
+pub const LONGEST_KEY: usize = 4 * 1024;
 
 /// A name that is neither empty nor longer than [`LONGEST_KEY`]: any UTF-8. Cloning it copies no text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

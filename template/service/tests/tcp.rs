@@ -125,7 +125,7 @@ fn what_is_wrong_is_said_as_redis_says_it() {
         ("GET ''", "ERR a key must not be empty"),
         (
             &format!("*2\r\n$3\r\nGET\r\n$65537\r\n{}", "k".repeat(65_537)),
-            "ERR a key must not be longer than 65536 bytes",
+            "ERR a key must not be longer than 4096 bytes",
         ),
         ("GET \"\\xff\"", "ERR a key must be UTF-8"),
         ("HELLO 3", "NOPROTO unsupported protocol version"),
@@ -547,6 +547,24 @@ fn a_command_that_drips_does_not_hold_the_drain() {
     let mut client = service.connect("tcp");
     say(&mut client, "PING\r\n*2\r\n$3\r\nGET\r\n$1000\r\n", "+PONG\r\n");
     stop_while(service, client, b"x");
+}
+
+#[test]
+fn who_sends_without_end_holds_neither_the_drain_nor_the_only_thread() {
+    for commands in ["PING\r\n", "\r\n"] {
+        let mut service = Service::start(&["--worker-threads", "1", "--shutdown-grace", "60s"]);
+        let (mut writes, mut reads) = (TcpStream::connect(service.address("tcp")).unwrap(), Vec::new());
+        let mut answers = writes.try_clone().unwrap();
+        let sender = thread::spawn(move || while writes.write_all(commands.repeat(10_000).as_bytes()).is_ok() {});
+        let reader = thread::spawn(move || answers.read_to_end(&mut reads));
+        assert_eq!(service.connect("admin").get("/livez").status, 200);
+        service.signal("TERM");
+        let (code, log) = service.ended();
+        assert_eq!((code, outcome(&log)), (0, "drained"), "{commands:?}");
+        sender.join().unwrap();
+        // An error says that it was cut off while it was sending.
+        drop(reader.join().unwrap());
+    }
 }
 
 #[test]

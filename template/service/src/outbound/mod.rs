@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use domain::Event;
 
-/// How many events may wait to be delivered: some 10 MB, which are taken when there is a webhook.
+/// How many events may wait to be delivered: some 10 MB with keys as they usually are, and half a gigabyte if all are as
+/// long as they may be. The memory is taken when there is a webhook.
 pub const BACKLOG: usize = 1 << 17;
 
 /// Where events are delivered to. The seam at which tests put something else than a webhook.

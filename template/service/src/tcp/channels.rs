@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -49,6 +52,31 @@ pub(super) struct Message {
     _room: Arc<OwnedSemaphorePermit>,
 }
 
+/// What is sent of a message. It counts as kept, once, until the last subscriber has read it.
+struct Frame {
+    bytes: BytesMut,
+    kept: Arc<AtomicUsize>,
+}
+
+impl Frame {
+    fn new(bytes: BytesMut, kept: &Arc<AtomicUsize>) -> Self {
+        kept.fetch_add(bytes.len(), Ordering::Relaxed);
+        Self { bytes, kept: Arc::clone(kept) }
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.kept.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
 /// Subscribers have more to take than there is room for.
 #[derive(Debug)]
 pub(super) struct Crowded;
@@ -78,8 +106,9 @@ impl Channels {
         let Ok(Ok(room)) = room else { return Err(Crowded) };
         let mut frame = BytesMut::with_capacity(bytes + 48);
         put_message(&mut frame, &channel, message);
+        let frame = Bytes::from_owner(Frame::new(frame, &self.kept));
         // An error says that the last subscriber has just gone.
-        drop(self.messages.send(Message { channel, frame: frame.freeze(), _room: Arc::new(room) }));
+        drop(self.messages.send(Message { channel, frame, _room: Arc::new(room) }));
         Ok(count)
     }
 
@@ -116,7 +145,9 @@ mod tests {
         assert!(taken.is_ok() && channels.publish(channel.clone(), &message).await.is_err());
         drop(taken);
         assert!(channels.publish(channel.clone(), &message).await.is_ok());
+        assert_eq!(channels.kept.load(Ordering::Relaxed) / (ROOM / 4), 4, "what is on its way counts as kept");
         while subscriber.try_recv().is_ok() {}
+        assert_eq!(channels.kept.load(Ordering::Relaxed), 0);
         assert!(channels.publish(channel.clone(), &vec![0; ROOM + 1]).await.is_ok());
         assert!(channels.publish(channel, b"").await.is_err());
     }

@@ -84,6 +84,11 @@ impl Decoder for Codec {
             }
             match input.first() {
                 None => return Ok(None),
+                // Empty lines are no commands, and to read them as such would take long.
+                Some(b'\r' | b'\n') => {
+                    let blank = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    input.advance(blank);
+                }
                 Some(b'*') => {
                     let Some((count, end)) = number(input, 1).map_err(|bad| bad.or(Fault::Count, Fault::CountLine))?
                     else {

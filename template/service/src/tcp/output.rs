@@ -22,8 +22,8 @@ pub(super) struct Output {
     pieces: VecDeque<Piece>,
     /// How many bytes these have.
     in_pieces: usize,
-    /// How many of these are shared.
-    shared: usize,
+    /// How many of these are counted elsewhere.
+    counted: usize,
     /// What comes last, and can be added to.
     last: BytesMut,
 }
@@ -32,8 +32,8 @@ pub(super) struct Output {
 #[derive(Debug)]
 struct Piece {
     bytes: Bytes,
-    /// Whether others have them too.
-    is_shared: bool,
+    /// Whether they are counted elsewhere: once, for all who have them.
+    is_counted: bool,
 }
 
 impl Output {
@@ -42,9 +42,9 @@ impl Output {
         self.in_pieces + self.last.len()
     }
 
-    /// How much of it nobody else has.
-    pub(super) fn copied(&self) -> usize {
-        self.len() - self.shared
+    /// How much of it is not counted elsewhere.
+    pub(super) fn uncounted(&self) -> usize {
+        self.len() - self.counted
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -56,20 +56,24 @@ impl Output {
         &mut self.last
     }
 
-    /// Puts bytes behind the others.
+    /// Puts bytes behind the others that are counted elsewhere.
     pub(super) fn put(&mut self, bytes: &Bytes) {
         if bytes.len() < LARGE {
             self.last.extend_from_slice(bytes);
-            return;
+        } else {
+            self.counted += bytes.len();
+            self.put_piece(bytes, true);
         }
+    }
+
+    fn put_piece(&mut self, bytes: &Bytes, is_counted: bool) {
         if !self.last.is_empty() {
             let bytes = self.last.split().freeze();
             self.in_pieces += bytes.len();
-            self.pieces.push_back(Piece { bytes, is_shared: false });
+            self.pieces.push_back(Piece { bytes, is_counted: false });
         }
         self.in_pieces += bytes.len();
-        self.shared += bytes.len();
-        self.pieces.push_back(Piece { bytes: bytes.clone(), is_shared: true });
+        self.pieces.push_back(Piece { bytes: bytes.clone(), is_counted });
     }
 
     /// Puts a bulk string behind the others.
@@ -79,7 +83,7 @@ impl Output {
             return;
         }
         put_number(&mut self.last, b"$", bytes.len() as u64);
-        self.put(bytes);
+        self.put_piece(bytes, false);
         self.last.extend_from_slice(b"\r\n");
     }
 
@@ -135,7 +139,7 @@ impl Buf for Output {
             let part = count.min(piece.bytes.len());
             piece.bytes.advance(part);
             self.in_pieces -= part;
-            self.shared -= if piece.is_shared { part } else { 0 };
+            self.counted -= if piece.is_counted { part } else { 0 };
             count -= part;
             if piece.bytes.has_remaining() {
                 return;
@@ -164,7 +168,7 @@ mod tests {
             let mut sent = Vec::new();
             while !output.is_empty() {
                 assert_eq!(output.len(), expected.len() - sent.len());
-                assert!(output.copied() <= expected.len() - 2 * LARGE);
+                assert!(output.uncounted() <= expected.len() - LARGE);
                 let mut slices = [IoSlice::new(&[]); 3];
                 let count = output.chunks_vectored(&mut slices);
                 let part: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).take(step).collect();
@@ -172,7 +176,7 @@ mod tests {
                 output.advance(part.len());
                 sent.extend(part);
             }
-            assert!(sent == expected && output.copied() == 0, "in steps of {step}");
+            assert!(sent == expected && output.uncounted() == 0, "in steps of {step}");
         }
     }
 

@@ -74,6 +74,7 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), End> {
+        self.wire.rest().await;
         //{% if measured %}
         let (began, output) = (std::time::Instant::now(), self.wire.output.len());
         //{% endif %}

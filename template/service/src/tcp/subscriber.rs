@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use tokio::{
     select,
     time::{Instant, sleep_until},
@@ -77,13 +77,13 @@ impl Session {
                 stall = Instant::now() + STALL;
             }
             let Some(subscriptions) = &mut self.subscriptions else { return Ok(()) };
-            let is_too_much = subscriptions.keeps_too_much(self.wire.output.copied());
+            let is_too_much = subscriptions.keeps_too_much(&self.wire.output);
             if is_too_much || self.wire.output.len() > limit {
                 tracing::info!(parent: &self.span, bytes = self.wire.output.len(), "subscriber dropped: it does not read");
                 return Err(io::Error::from(io::ErrorKind::TimedOut).into());
             }
             let deadline = self.wire.prepare();
-            let Wire { stream, input, output, life, .. } = &mut self.wire;
+            let Wire { stream, input, output, life, chunk, .. } = &mut self.wire;
             let (may_read, has_output) = (output.len() < MOST, !output.is_empty());
             select! {
                 told = subscriptions.next(output, MOST) => if told.is_err() {
@@ -92,7 +92,7 @@ impl Session {
                 },
                 ready = stream.readable(), if may_read => {
                     ready?;
-                    match stream.try_read_buf(input) {
+                    match stream.try_read_buf(&mut input.limit(*chunk)) {
                         Ok(count) => {
                             // What was published before comes before the answer.
                             if subscriptions.take(output, limit).is_err() {

@@ -27,7 +27,8 @@ const NAMES: usize = 64 * 1024;
 /// What a name costs beside its bytes.
 const NAME: usize = 32;
 
-/// How many bytes may be kept for subscribers that do not read, of all together: one message is kept for each of them.
+/// How many bytes may be kept for subscribers that do not read, of all together: small messages for each of them, a large
+/// one once.
 const KEPT: usize = 256 * 1024 * 1024;
 
 /// How much of it each of them may have, even so.
@@ -116,16 +117,16 @@ impl Subscriptions {
         self.names.iter().cloned().collect()
     }
 
-    /// Takes notice of how many bytes are kept until the client reads, and says whether these are too many beside those of
-    /// all others.
-    pub(super) fn keeps_too_much(&mut self, bytes: usize) -> bool {
-        let all = &self.channels.kept;
+    /// Takes notice of what is kept until the client reads, and says whether that is too much beside what is kept for all
+    /// others.
+    pub(super) fn keeps_too_much(&mut self, output: &Output) -> bool {
+        let (bytes, all) = (output.uncounted(), &self.channels.kept);
         if bytes != self.kept {
             all.fetch_add(bytes, Ordering::Relaxed);
             all.fetch_sub(self.kept, Ordering::Relaxed);
             self.kept = bytes;
         }
-        bytes > FAIR && all.load(Ordering::Relaxed) > KEPT
+        output.len() > FAIR && all.load(Ordering::Relaxed) > KEPT
     }
 
     /// Waits for something that the connection has to be told, and appends it to `output`, with what has come by then up
@@ -244,14 +245,16 @@ mod tests {
     #[test]
     fn who_is_behind_is_dropped_sooner_when_many_are() {
         let channels = Channels::new();
-        let mut first = Subscriptions::new(channels.clone());
-        let mut second = Subscriptions::new(channels.clone());
-        assert!(!first.keeps_too_much(KEPT));
-        assert!(!second.keeps_too_much(FAIR));
-        assert!(second.keeps_too_much(FAIR + 1));
-        drop(first);
-        assert!(!second.keeps_too_much(FAIR + 1));
-        drop(second);
+        let mut subscriptions = Subscriptions::new(channels.clone());
+        let mut output = Output::default();
+        output.buffer().resize(FAIR, 0);
+        channels.kept.fetch_add(KEPT, Ordering::Relaxed);
+        assert!(!subscriptions.keeps_too_much(&output));
+        output.buffer().resize(FAIR + 1, 0);
+        assert!(subscriptions.keeps_too_much(&output));
+        channels.kept.fetch_sub(KEPT, Ordering::Relaxed);
+        assert!(!subscriptions.keeps_too_much(&output));
+        drop(subscriptions);
         assert_eq!(channels.kept.load(Ordering::Relaxed), 0);
     }
 }

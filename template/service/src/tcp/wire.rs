@@ -2,11 +2,12 @@
 
 use std::{io, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use tokio::{
     io::AsyncReadExt,
     net::TcpStream,
     select,
+    task::yield_now,
     time::{Instant, sleep_until},
 };
 use tokio_util::codec::{Decoder, Encoder};
@@ -59,7 +60,9 @@ pub(super) struct Wire {
     /// Reads and writes RESP.
     codec: Codec,
     /// How much to read at once.
-    chunk: usize,
+    pub chunk: usize,
+    /// How much was read since others had their turn.
+    unrested: usize,
     /// How long a command may take to arrive.
     frame_timeout: Duration,
     /// When the command that has begun to arrive must be here.
@@ -84,6 +87,7 @@ impl Wire {
             output: Output::default(),
             codec: Codec::new(shared.longest),
             chunk: LEAST,
+            unrested: 0,
             frame_timeout: shared.frame_timeout,
             deadline: None,
             life,
@@ -163,7 +167,20 @@ impl Wire {
             self.chunk = (self.chunk / 2).max(LEAST);
         }
         self.life.bytes += count;
+        self.unrested += count;
         Ok(())
+    }
+
+    /// Lets others have their turn, if this client has had much of it: one that sends without end is never waited for, and
+    /// would keep the thread for itself.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub(super) async fn rest(&mut self) {
+        if self.unrested >= MOST {
+            self.unrested = 0;
+            yield_now().await;
+        }
     }
 
     /// Waits for more from the client.
@@ -173,10 +190,12 @@ impl Wire {
     pub(super) async fn fill(&mut self) -> Result<(), End> {
         let deadline = self.prepare();
         while deadline.is_none() && self.life.stage != Stage::Draining {
+            let mut room = (&mut self.input).limit(self.chunk);
             select! {
+                // The end first: a client that sends without end would never let it be asked for.
                 biased;
-                read = self.stream.read_buf(&mut self.input) => return self.received(read?),
                 () = self.life.next() => {}
+                read = self.stream.read_buf(&mut room) => return self.received(read?),
             }
         }
         // Rare, and so it need not make the future of every idle connection larger.
@@ -195,16 +214,17 @@ impl Wire {
             if is_draining && self.life.bytes > LAST_BYTES {
                 return Err(End::Farewell);
             }
+            let mut room = (&mut self.input).limit(self.chunk);
             let until = [deadline, last_call].into_iter().flatten().min().unwrap_or(start);
             select! {
                 biased;
-                read = self.stream.read_buf(&mut self.input) => {
+                () = self.life.next(), if !is_draining => {}
+                read = self.stream.read_buf(&mut room) => {
                     if is_draining {
                         self.life.waited += start.elapsed();
                     }
                     return self.received(read?);
                 }
-                () = self.life.next(), if !is_draining => {}
                 () = sleep_until(until) => {
                     if deadline == Some(until) {
                         self.put(Fault::Slow.into())?;

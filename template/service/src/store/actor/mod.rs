@@ -40,6 +40,18 @@ enum Message {
 }
 
 impl Message {
+    /// How many operations it is, about.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Run { ops, .. } => ops.len(),
+            Self::List { limit, .. } => *limit,
+            //{% if compute %}
+            Self::Entries { limit, .. } => *limit,
+            //{% endif %}
+            _ => 1,
+        }
+    }
+
     /// What it is called in the log.
     fn name(&self) -> &'static str {
         match self {

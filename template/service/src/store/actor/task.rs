@@ -5,6 +5,7 @@ use std::{pin::pin, time::Duration};
 use domain::Event;
 use tokio::{
     sync::{broadcast, mpsc},
+    task::yield_now,
     time,
 };
 
@@ -13,6 +14,9 @@ use crate::{lifecycle::Phases, store::Keys};
 
 /// How many messages are done before the task looks at anything else.
 const BATCH: usize = 64;
+
+/// How many operations are done before other tasks have their turn.
+const BUSY: usize = 1024;
 
 /// The task and all it has. Nobody else can reach it.
 pub(super) struct Task(Keys);
@@ -27,14 +31,17 @@ impl Task {
         let mut stopped = pin!(phases.stopped());
         // One timer for the whole life: it moves when the soonest deadline does.
         let mut alarm = pin!(time::sleep(Duration::ZERO));
-        let mut armed = None;
+        let (mut armed, mut done) = (None, 0);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             // Nothing is awaited inside an arm: the other arms' futures would stand still meanwhile.
             tokio::select! {
                 count = inbox.recv_many(&mut batch, BATCH) => match count {
                     0 => return,
-                    _ => batch.drain(..).for_each(|envelope| self.handle(envelope)),
+                    _ => {
+                        done += batch.iter().map(|envelope| envelope.message.weight()).sum::<usize>();
+                        batch.drain(..).for_each(|envelope| self.handle(envelope));
+                    }
                 },
                 () = &mut alarm, if armed.is_some() => self.0.expire(),
                 () = &mut stopped => break,
@@ -46,6 +53,11 @@ impl Task {
                 alarm.as_mut().reset(deadline.into());
             }
             armed = deadline;
+            if done >= BUSY {
+                done = 0;
+                // A full inbox would otherwise be emptied in one go, whatever else this thread has to do.
+                yield_now().await;
+            }
         }
         // From here on nothing comes in, but what is in the inbox was accepted.
         inbox.close();
