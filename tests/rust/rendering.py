@@ -43,22 +43,34 @@ class Rendering:
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """The texts of the template's files, by the paths that they are rendered to."""
+        """The texts of the template's files, by the paths that they are rendered to.
+
+        No answer changes a path: what stands in one is the same for all combinations.
+        """
         template = self._root / "template"
-        files = {path.relative_to(template).as_posix(): path for path in template.rglob("*")}
+        files = [path for path in sorted(template.rglob("*")) if path.is_file()]
+        context = self._evaluator.evaluate(BEFORE, defaults=True, extra=EXTRA).context
         return {
-            name: path.read_text("utf-8")
-            for name, path in sorted(files.items())
-            if path.is_file() and "{=" not in name
+            self._environment.from_string(name).render(context): path.read_text("utf-8")
+            for path in files
+            if "_copier_conf" not in (name := path.relative_to(template).as_posix())
         }
 
     @cached_property
     def _names(self) -> dict[str, set[str]]:
-        """What each source depends on: the names that it does not define itself."""
+        """What each source depends on: the names that it, and what it includes, do not define."""
         return {
-            source: meta.find_undeclared_variables(self._environment.parse(source))
+            source: self._names_in(source)
             for source in [*self.sources.values(), *self._questionnaire.settings["exclude"]]
         }
+
+    def _names_in(self, source: str) -> set[str]:
+        parsed = self._environment.parse(source)
+        names = meta.find_undeclared_variables(parsed)
+        for included in meta.find_referenced_templates(parsed):
+            assert included, "an include names its file, so that what it depends on is known"
+            names |= self._names_in((self._root / included).read_text("utf-8"))
+        return names
 
     def __call__(self, combination: Combination) -> Rendered:
         context = self._context(combination)

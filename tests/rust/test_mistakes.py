@@ -152,7 +152,7 @@ def test_a_lint_catches_its_mistake(told: Told, lint: str) -> None:
 
 def bans() -> dict[str, str]:
     """What is banned, and the reasons."""
-    parsed = tomlkit.parse((ROOT / "template" / "clippy.toml").read_text("utf-8")).unwrap()
+    parsed = tomlkit.parse((ROOT / "template/service/clippy.toml").read_text("utf-8")).unwrap()
     lists = [bans for bans in parsed.values() if isinstance(bans, list)]
     return {ban["path"]: ban["reason"] for bans in lists for ban in bans}
 

@@ -261,5 +261,5 @@ def test_any_two_values_that_can_stand_together_do_so_in_the_pairwise_set() -> N
 
 
 def test_the_names_of_rendered_projects_are_not_in_the_template(template: Path) -> None:
-    for path in (template / "template").rglob("*"):
+    for path in [*(template / "template").rglob("*"), *(template / "includes").rglob("*")]:
         assert not path.is_file() or NAME not in path.read_text("utf-8"), path
