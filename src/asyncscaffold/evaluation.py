@@ -152,6 +152,12 @@ class Evaluator:
         """The choices of `question`, rendered; empty for a question that takes any value."""
         return self._renderer.choices(question, context)
 
+    def setting(self, name: str, context: Mapping[str, Any]) -> list[str]:
+        """The lines of the list `_name` of the template's settings, rendered."""
+        entries = self.questionnaire.settings.get(name, [])
+        rendered = self._renderer.value(entries, context, f"_{name}")
+        return [line for entry in rendered for line in str(entry).splitlines()]
+
     def check(self, asked: Asked, raw: Any, context: Mapping[str, Any]) -> str:
         """What is wrong with `raw` as the answer to `asked`, or an empty string."""
         return self._check(asked, raw, context)[1]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncscaffold import git, merge, render, rendered, report
+from asyncscaffold import git, merge, render, rendered, renders, report
 from asyncscaffold.answers import Given, complete, gather
+from asyncscaffold.decision import next_record
 from asyncscaffold.errors import Refused, Usage
-from asyncscaffold.evaluation import Evaluation, Evaluator
+from asyncscaffold.evaluation import Evaluator
 from asyncscaffold.new import confirm, context
 from asyncscaffold.outcome import Outcome
 from asyncscaffold.questions import Questionnaire, load_answers
+from asyncscaffold.renders import Side
 from asyncscaffold.template import Template, checkout, find
 from asyncscaffold.values import nearest
 
@@ -123,13 +123,8 @@ def _move(
     given = gather(questionnaire, options)
     evaluator = Evaluator(questionnaire, trust=options.trust)
     already = _switch(evaluator, project.edited, options, given)
-    evaluation = complete(
-        evaluator,
-        given,
-        options,
-        previous=project.edited,
-        extra=context(project.root.name, place, new, defaults=options.defaults),
-    )
+    extra = context(project.root.name, place, new, defaults=options.defaults)
+    evaluation = complete(evaluator, given, options, previous=project.edited, extra=extra)
     document: dict[str, Any] = {
         "project": str(project.root),
         "from": old.name,
@@ -140,7 +135,10 @@ def _move(
     if old == new and project.answers == evaluation.answers == project.edited:
         text = already or f"Up to date: {project.root.name} is at {new.name}."
         return Outcome(document | merge.Plan().as_json(), text)
-    with _sides(project, old, new, questionnaire, evaluation, options) as (base, theirs):
+    files = merge.own_files(project.root)
+    record = next_record(questionnaire, project.answers, evaluation.answers, files)
+    sides = Side(old, project.answers), Side(new, {**evaluation.answers, **record})
+    with renders.rendered(*sides, questionnaire, project.root.name, options) as (base, theirs):
         plan = merge.plan(
             base=base,
             theirs=theirs,
@@ -148,6 +146,8 @@ def _move(
             answers_file=project.answers_file,
             labels=merge.Labels(base=old.name, theirs=f"template {new.name}"),
             skip_if_exists=questionnaire.settings.get("skip_if_exists", ()),
+            held_back=renders.excluded(evaluator, project.answers, extra),
+            same_version=old == new,
         )
         document |= plan.as_json()
         head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
@@ -245,32 +245,6 @@ def _switch(
         given.values[key] = then
     there = "is there already" if on else "is not there"
     return "" if changed else f"Nothing to do: {', '.join(options.capabilities)} {there}."
-
-
-@contextmanager
-def _sides(
-    project: Project,
-    old: Template,
-    new: Template,
-    questionnaire: Questionnaire,
-    evaluation: Evaluation,
-    options: Namespace,
-) -> Iterator[tuple[Path, Path]]:
-    """base and theirs, rendered into directories named as the project is."""
-    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
-        base, theirs = (Path(scratch, side, project.root.name) for side in ("base", "theirs"))
-        for template, answers, into in (
-            (old, project.answers, base),
-            (new, evaluation.answers, theirs),
-        ):
-            render.render(
-                template,
-                questionnaire.for_copier(answers),
-                into,
-                answers_file=options.answers_file,
-                trust=options.trust,
-            )
-        yield base, theirs
 
 
 def _listed(paths: Iterable[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,13 @@ class Case:
         write(self.project, changed)
         return self
 
-    def plan(self, *, skip_if_exists: tuple[str, ...] = ()) -> merge.Plan:
+    def plan(
+        self,
+        *,
+        skip_if_exists: tuple[str, ...] = (),
+        held_back: Sequence[str] = (),
+        same_version: bool = False,
+    ) -> merge.Plan:
         return merge.plan(
             base=self.base,
             theirs=self.theirs,
@@ -114,10 +121,12 @@ class Case:
             answers_file=".copier-answers.yml",
             labels=self.labels,
             skip_if_exists=skip_if_exists,
+            held_back=merge.matcher(held_back),
+            same_version=same_version,
         )
 
-    def update(self, *, skip_if_exists: tuple[str, ...] = ()) -> merge.Plan:
-        plan = self.plan(skip_if_exists=skip_if_exists)
+    def update(self, **ways: Any) -> merge.Plan:
+        plan = self.plan(**ways)
         merge.apply(plan, self.project)
         return plan
 

@@ -508,6 +508,63 @@ def test_what_the_template_leaves_to_the_user_stays(case: Case) -> None:
     assert paths(plan.skipped) == ["Cargo.lock"]
 
 
+@pytest.mark.parametrize("edit", ["", "mine\n"])
+def test_what_is_left_to_the_user_stays_when_the_template_has_it_under_another_name(
+    case: Case, edit: str
+) -> None:
+    case.template({"docs/1-why.md": TEXT}, {"docs/2-why.md": TEXT + "then\n"})
+    case.edit({"docs/1-why.md": TEXT + edit})
+    plan = case.update(skip_if_exists=("/docs/*-why.md",))
+    assert case.read("docs/1-why.md") == TEXT + edit
+    assert case.read("docs/2-why.md") == TEXT + "then\n"
+    assert paths(plan.skipped) == ["docs/1-why.md"]
+
+
+def test_what_was_left_to_the_user_and_deleted_does_not_come_back(case: Case) -> None:
+    case.template({"docs/1-why.md": TEXT}, {"docs/2-why.md": TEXT + "then\n"})
+    (case.project / "docs/1-why.md").unlink()
+    case.update(skip_if_exists=("/docs/*-why.md",))
+    assert files(case.project) == {"docs/2-why.md": (TEXT + "then\n").encode()}
+
+
+def test_a_file_left_to_the_user_is_no_other_one_renamed(case: Case) -> None:
+    case.template({"docs/1-why.md": TEXT}, {"docs/1-why.md": TEXT + "new\n"})
+    (case.project / "docs/1-why.md").rename(case.project / "docs/2-why.md")
+    case.update(skip_if_exists=("/docs/*-why.md",))
+    assert files(case.project) == {"docs/2-why.md": TEXT.encode()}
+
+
+# Other answers: what they take away, and what they bring
+
+
+def test_an_edit_does_not_move_to_a_file_that_other_answers_brought(case: Case) -> None:
+    case.template({"old/a": TEXT}, {"new/a": TEXT + "new\n"}).edit({"old/a": "mine\n" + TEXT})
+    plan = case.update(held_back=("/new",))
+    assert case.read("old/a") == "mine\n" + TEXT
+    assert case.read("new/a") == TEXT + "new\n"
+    assert paths(plan.kept) == ["old/a"]
+    assert not plan.conflicts
+
+
+def test_a_file_that_other_answers_brought_meets_the_users_with_both_shown(case: Case) -> None:
+    case.template({"old/a": TEXT}, {"new/a": "theirs\n"}).edit({"new/a": "mine\n"})
+    plan = case.update(held_back=("/new",), same_version=True)
+    assert paths(plan.conflicts) == ["new/a"]
+    assert "mine\n=======\ntheirs\n" in case.read("new/a")
+    assert not case.has("old")
+
+
+@pytest.mark.parametrize("same_version", [True, False])
+def test_a_file_kept_for_its_edits_is_no_conflict_when_other_answers_bring_it_back(
+    case: Case, same_version: bool
+) -> None:
+    case.template({"old/a": TEXT}, {"new/a": TEXT}).edit({"new/a": TEXT + "mine\n"})
+    plan = case.update(held_back=("/new",), same_version=same_version)
+    assert paths(plan.conflicts) == ([] if same_version else ["new/a"])
+    if same_version:
+        assert case.read("new/a") == TEXT + "mine\n"
+
+
 def test_the_plan_for_scripts_lists_everything_by_path(case: Case) -> None:
     case.template({"a": "1\n", "b": "1\n", "c": "1\n"}, {"a": "2\n", "b": "2\n", "new": "2\n"})
     (case.project / "b").unlink()

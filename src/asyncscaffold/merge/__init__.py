@@ -8,6 +8,7 @@ from __future__ import annotations
 from asyncscaffold.merge.applying import Recovered, apply, recover
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
+from asyncscaffold.merge.sides import matcher, own_files
 from asyncscaffold.merge.state import leftover_markers, lock
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "apply",
     "leftover_markers",
     "lock",
+    "matcher",
+    "own_files",
     "plan",
     "recover",
 ]

@@ -11,7 +11,7 @@ from asyncscaffold.errors import Refused
 from asyncscaffold.merge import content, trees
 from asyncscaffold.merge.disk import link_above, look
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version, shown, with_executable
-from asyncscaffold.merge.sides import Sides, read_sides
+from asyncscaffold.merge.sides import Sides, read_sides, take_back
 
 
 def plan(
@@ -22,16 +22,24 @@ def plan(
     answers_file: str,
     labels: Labels | None = None,
     skip_if_exists: Sequence[str] = (),
+    held_back: Callable[[str], bool] = lambda path: False,
+    same_version: bool = False,
 ) -> Plan:
     """Merges what turned the render `base` into the render `theirs` into the project.
 
     Touches nothing. `skip_if_exists` are the template's patterns for files that stay the user's
-    once they exist. Raises `Refused` where something can't be read or git can't be run.
+    once they exist. `held_back` says which paths the answers before kept out: such a file of theirs
+    came with the new answers, and is none of base's under another name. With `same_version` nothing
+    else than the answers has changed. Raises `Refused` where something can't be read or git can't
+    be run.
     """
     git.version()
     sides = read_sides(base, theirs, project, answers_file, skip_if_exists)
+    came = {path for path in sides.theirs.keys() - sides.base.keys() if held_back(path)}
+    if same_version:
+        came -= take_back(sides, came)
     work = _Merge(project, sides, labels or Labels())
-    work.decide(trees.merge(sides.base, sides.mine, sides.theirs))
+    work.decide(trees.merge(sides.base, sides.mine, sides.theirs, came))
     changes = [*work.changes(), *_answers(project, answers_file, sides)]
     return Plan(
         changes=tuple(sorted(changes, key=lambda change: change.path)),

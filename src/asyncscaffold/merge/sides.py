@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from asyncscaffold import git
@@ -53,8 +54,9 @@ def read_sides(
         raise Refused(f"{shown(answers_file)} lies behind a symbolic link, and is not written.")
     _leave_out_special(sides, project)
     _read_mine(sides, project)
-    _leave_to_user(sides, skip_if_exists)
-    _read_rename_targets(sides, project, answers_file)
+    is_users = matcher(skip_if_exists)
+    _leave_to_user(sides, is_users)
+    _read_rename_targets(sides, project, lambda path: path == answers_file or is_users(path))
     return sides
 
 
@@ -132,22 +134,37 @@ def _holds_own_files(sides: Sides, project: Path, path: str) -> bool:
     return any(place.name == ".git" for place in (project / path).rglob(".git"))
 
 
-def _leave_to_user(sides: Sides, patterns: Sequence[str]) -> None:
-    """Copier's `_skip_if_exists`: what exists stays, so the template seems not to change it."""
-    is_users = _matcher(patterns)
-    for path in [path for path in sides.theirs if is_users(path)]:
-        before, after = sides.base.get(path), sides.theirs[path]
-        if path not in sides.mine:
-            continue
-        if before is not None:
-            sides.theirs[path] = before
-        else:
-            del sides.theirs[path]
-        if before != after and not _same(after, sides.mine[path]):
-            sides.skipped.append(Note(path, "the template leaves it to you once it exists"))
+def _leave_to_user(sides: Sides, is_users: Callable[[str], bool]) -> None:
+    """Copier's `_skip_if_exists`: what exists stays, so neither side seems to have changed it."""
+    for path in [path for path in sides.base.keys() | sides.theirs.keys() if is_users(path)]:
+        before, after, mine = (tree.get(path) for tree in (sides.base, sides.theirs, sides.mine))
+        if mine is not None:
+            sides.base[path] = sides.theirs[path] = mine
+            if before != after and not _same(mine, after):
+                sides.skipped.append(Note(path, "the template leaves it to you once it exists"))
+        elif after is None:  # both have it no more: nothing can have been renamed from it
+            del sides.base[path]
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+def take_back(sides: Sides, came: Iterable[str]) -> set[str]:
+    """The files among `came` that the user kept when the template dropped them.
+
+    The template's own, which they are edits of, is what they are merged from: nothing conflicts.
+    """
+    kept = {path for path in came if path in sides.mine and _is_edit(sides, path)}
+    sides.base |= {path: sides.theirs[path] for path in kept}
+    return kept
+
+
+def _is_edit(sides: Sides, path: str) -> bool:
+    """Whether mine is an edit of theirs: at least half of it is the same, as git tells renames."""
+    mine, theirs = sides.mine[path], sides.theirs[path]
+    lines = mine.data.splitlines(), theirs.data.splitlines()
+    return mine.link == theirs.link and SequenceMatcher(None, *lines).ratio() >= 0.5
+
+
+def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a path is among those that `patterns` name, as Copier reads them."""
     if not patterns:
         return lambda path: False
     import pathspec  # Copier's own dependency, and its way to read these patterns
@@ -159,17 +176,17 @@ def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
         return pathspec.PathSpec.from_lines("gitwildmatch", normalized).match_file
 
 
-def _read_rename_targets(sides: Sides, project: Path, answers_file: str) -> None:
+def _read_rename_targets(sides: Sides, project: Path, is_none: Callable[[str], bool]) -> None:
     """Adds the files that a file missing from mine can have been renamed to.
 
     git takes two files for one renamed if at least half is alike, so what is more than twice as
-    long, or less than half, need not be read.
+    long, or less than half, need not be read. `is_none` says what was never renamed to.
     """
     sizes = [len(sides.base[path].data) for path in sides.base.keys() - sides.mine.keys()]
     if not sizes:
         return
-    for path in _own_files(project):
-        if path in sides.mine or path == answers_file or link_above(project, path):
+    for path in own_files(project):
+        if path in sides.mine or is_none(path) or link_above(project, path):
             continue
         size = _size(project / path)
         if size is not None and any(size <= 2 * s and s <= 2 * size for s in sizes):
@@ -178,7 +195,8 @@ def _read_rename_targets(sides: Sides, project: Path, answers_file: str) -> None
                 sides.mine[path] = found
 
 
-def _own_files(project: Path) -> Iterable[str]:
+def own_files(project: Path) -> Iterable[str]:
+    """The paths of a project's files; those that git ignores are left out."""
     listed = git.list_files(project)
     paths = listed if listed is not None else walk(project)
     return (p for p in paths if not p.endswith("/") and p.split("/")[0] != STATE_DIRECTORY)

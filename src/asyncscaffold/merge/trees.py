@@ -10,8 +10,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asyncscaffold import git
@@ -51,8 +51,24 @@ class Merged:
     disputed: list[Disputed] = field(default_factory=list)
 
 
-def merge(base: Tree, mine: Tree, theirs: Tree) -> Merged:
-    """Merges three trees by path. Files that are alike in all three stay out of the result."""
+def merge(base: Tree, mine: Tree, theirs: Tree, came: Collection[str] = ()) -> Merged:
+    """Merges three trees by path. Files that are alike in all three stay out of the result.
+
+    `came` are paths of theirs that no file of base was renamed to, however alike they are.
+    """
+    # git looks for renames by content: these show it one that is like no other.
+    masks = {path: replace(theirs[path], data=b"came: " + os.fsencode(path)) for path in came}
+    merged = _merge(base, mine, {**theirs, **masks})
+    for path, mask in masks.items():
+        if merged.clean.get(path) == mask:
+            merged.clean[path] = theirs[path]
+    for item in merged.disputed:
+        if item.theirs is not None and item.theirs == masks.get(item.path):
+            item.theirs = theirs[item.path]
+    return merged
+
+
+def _merge(base: Tree, mine: Tree, theirs: Tree) -> Merged:
     alike = {
         path
         for path, version in base.items()

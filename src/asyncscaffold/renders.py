@@ -1,0 +1,56 @@
+"""The two renders that a change compares, base and theirs, and what `_exclude` says about them."""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from asyncscaffold import merge, render
+from asyncscaffold.errors import Refused
+from asyncscaffold.evaluation import Evaluator
+from asyncscaffold.questions import Questionnaire
+from asyncscaffold.template import Template
+
+
+class Side(NamedTuple):
+    """A version of the template, and what it is rendered with."""
+
+    template: Template
+    answers: Mapping[str, Any]
+
+
+@contextmanager
+def rendered(
+    base: Side, theirs: Side, questionnaire: Questionnaire, name: str, options: Namespace
+) -> Iterator[tuple[Path, Path]]:
+    """base and theirs, rendered into directories called `name`, as the project is."""
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
+        places = Path(scratch, "base", name), Path(scratch, "theirs", name)
+        for side, into in zip((base, theirs), places, strict=True):
+            render.render(
+                side.template,
+                questionnaire.for_copier(side.answers),
+                into,
+                answers_file=options.answers_file,
+                trust=options.trust,
+            )
+        yield places
+
+
+def excluded(
+    evaluator: Evaluator, answers: Mapping[str, Any], extra: Mapping[str, Any]
+) -> Callable[[str], bool]:
+    """Whether `_exclude` takes a path out of a render with `answers`.
+
+    Where that cannot be told, because the answers no longer fit the template, nothing is.
+    """
+    try:
+        evaluation = evaluator.evaluate(answers, defaults=True, extra=extra)
+        patterns = evaluator.setting("exclude", {**extra, **evaluation.context})
+    except Refused:
+        return merge.matcher(())
+    return merge.matcher(patterns)
