@@ -10,9 +10,11 @@
 mod condition;
 mod event;
 mod key;
+mod op;
 mod store;
 
 pub use condition::{Condition, Mismatch, Revisions};
 pub use event::{Event, EventKind};
 pub use key::{BadKey, Key, LONGEST_KEY};
+pub use op::{Done, Op, Ran, Write, Written};
 pub use store::{Change, Entries, Found, Listed, Page, Put, Revision, Store};

@@ -1,12 +1,10 @@
 //! The service: what runs, what it is given, and in what order it stops.
 
-pub mod address;
 pub mod admin;
 //{% if compute %}
 pub mod compute;
 //{% endif %}
 pub mod config;
-pub mod duration;
 //{% if grpc %}
 pub mod grpc;
 //{% endif %}
@@ -32,10 +30,11 @@ pub mod tcp;
 //{% endif %}
 pub mod telemetry;
 
+use process::Outcome;
 use tokio::{select, task::JoinHandle};
 
 use config::Settings;
-use lifecycle::{Outcome, Phase, Signals, Supervisor, Times};
+use lifecycle::{Phase, Signals, Supervisor, Times};
 use limits::Limits;
 //{% if listens %}
 use listeners::Listeners;

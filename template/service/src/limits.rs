@@ -8,11 +8,12 @@ pub use body::{Bodies, bounded};
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request, response::Response};
+use process::work::Name;
 use tokio::sync::Semaphore;
 
 use crate::{
     config::Settings,
-    lifecycle::{Name, Supervisor},
+    lifecycle::Supervisor,
     net::{InFlight, OpenEnded},
 };
 

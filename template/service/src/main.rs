@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-use service::{
-    config::Settings,
-    lifecycle::{self, Outcome},
-    telemetry,
-};
+use process::{Outcome, settings::Settings as _};
+use service::{config::Settings, lifecycle, telemetry};
 use tokio::runtime::Builder;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -32,6 +29,6 @@ fn main() -> anyhow::Result<ExitCode> {
         tracing::error!(target: "service", error = format!("{error:#}"), "failed to start");
         Outcome::Failed
     });
-    telemetry.end(outcome.as_str());
+    telemetry.end(outcome);
     Ok(ExitCode::from(outcome.code()))
 }

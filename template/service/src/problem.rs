@@ -6,12 +6,10 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use process::work::Name;
 use serde::Serialize;
 
-use crate::{
-    lifecycle::Name,
-    limits::{Interface, Refusal},
-};
+use crate::limits::{Interface, Refusal};
 
 /// What HTTP says about its requests.
 pub const INTERFACE: Interface = Interface { name, refuse, framing: 0 };

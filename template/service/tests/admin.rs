@@ -1,5 +1,6 @@
 //! The admin listener: it answers whatever goes on elsewhere, and says what it does not know.
 
+#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use common::Service;

@@ -4,10 +4,10 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use domain::{Condition, Key};
+use domain::{Condition, Key, Op, Write};
 use service::{
     lifecycle::{self, Phase, PhaseControl, Supervisor},
-    store::{Op, Options, Put, Store},
+    store::{Options, Store},
 };
 use tokio::{task::yield_now, time};
 
@@ -97,7 +97,7 @@ async fn a_delete_that_is_dropped_has_happened_once_or_not_at_all() {
 async fn many_operations_that_are_dropped_have_all_happened_or_none() {
     for polls in 0..POLLS {
         let (store, _control) = start();
-        let put = |name| Op::Put(Put::new(key(name), b"value", None, Condition::default()));
+        let put = |name| Op::Put(Write::new(key(name), b"value", None, Condition::default()));
         poll_then_drop(store.run([put("a"), put("b"), put("k")].into()), polls).await;
         let expected = if polls == 0 { (0, false) } else { (3, true) };
         assert_eq!(changes(&store).await, expected, "dropped after {polls} polls");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
 
+#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use std::{

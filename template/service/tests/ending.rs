@@ -38,7 +38,7 @@ fn play(task: impl Future<Output = ()> + Send + 'static, signals: usize, grace: 
         lifecycle::serve_until_stopped(control, &supervisor, &mut received, times, async {}).await
     });
     lifecycle::end(runtime);
-    telemetry.end(outcome.as_str());
+    telemetry.end(outcome);
     std::process::exit(outcome.code().into());
 }
 

@@ -9,17 +9,17 @@
 
 use std::{future::poll_fn, task::Poll};
 
-use domain::{Change, Condition, Event, Key, Revision};
+use domain::{Change, Condition, Event, Key, Revision, Write};
 use loom::{
     future::block_on,
     model,
     sync::{Arc, Mutex},
     thread,
 };
-use service::store::{StoreError, Written};
+use service::store::StoreError;
 
 use held::Held;
-use keys::{Keys, Put};
+use keys::Keys;
 
 #[path = "../src/net/held.rs"]
 mod held;
@@ -176,8 +176,8 @@ fn what_is_held_back_for_a_request_is_given_free_when_that_ends() {
     });
 }
 
-fn put(key: &Key) -> Put {
-    Put::new(key.clone(), b"value", None, Condition::default())
+fn put(key: &Key) -> Write {
+    Write::new(key.clone(), b"value", None, Condition::default())
 }
 
 #[test]

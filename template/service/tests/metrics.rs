@@ -1,5 +1,6 @@
 //! What Prometheus is told, and what nobody can make it be told.
 
+#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use std::collections::BTreeSet;

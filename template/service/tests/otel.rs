@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
 #![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 
+#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use std::{

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
 
+#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use std::{

@@ -4,10 +4,10 @@
 
 use std::{collections::VecDeque, pin::pin, time::Duration};
 
-use domain::{Change, Condition, Event, EventKind, Key, Mismatch, Revision, Revisions};
+use domain::{Change, Condition, Done, Event, EventKind, Key, Mismatch, Op, Revision, Revisions, Write, Written};
 use service::{
     lifecycle::{self, Phase, PhaseControl, Supervisor},
-    store::{Done, Op, Options, Put, Store, StoreError, Written},
+    store::{Options, Store, StoreError},
 };
 use tokio::{sync::broadcast, time};
 
@@ -109,8 +109,8 @@ async fn operations_that_are_handed_over_at_once_are_done_in_order() {
     let absent = || Condition { if_none_match: Some(Revisions::Any), ..Condition::default() };
     let done = store
         .run(VecDeque::from([
-            Op::Put(Put::new(key("k"), b"one", Some(SECOND), absent())),
-            Op::Put(Put::new(key("k"), b"two", None, absent())),
+            Op::Put(Write::new(key("k"), b"one", Some(SECOND), absent())),
+            Op::Put(Write::new(key("k"), b"two", None, absent())),
             Op::Get(key("k")),
             Op::List("k".to_owned(), 10),
             Op::Delete(key("k"), Condition::default()),

@@ -12,13 +12,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use process::log::LogFilter;
 use serde::Serialize;
 
 use crate::{
     lifecycle::{Phase, Phases},
     limits::{Bodies, bounded},
     problem::{self, Problem},
-    telemetry::LogFilter,
 };
 
 /// The routes that are always there.

@@ -14,12 +14,13 @@ use axum::{
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
+use process::work::Name;
 use tonic::{Code, Status, server::NamedService};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 
 use crate::{
-    lifecycle::{Name, Phases},
+    lifecycle::Phases,
     limits::{Interface, Limits, Refusal, bounded},
     problem,
     store::{Store, StoreError},

@@ -8,6 +8,7 @@ use axum::{
 };
 use domain::{Key, Revision};
 use percent_encoding::percent_decode_str;
+use process::duration;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
@@ -15,7 +16,7 @@ use serde::{
 use utoipa::IntoParams;
 
 use super::bad_request;
-use crate::{duration, problem::Problem};
+use crate::problem::Problem;
 
 /// The key in the path.
 #[derive(IntoParams)]

@@ -6,6 +6,6 @@ mod signals;
 mod supervisor;
 
 pub use phase::{Phase, PhaseControl, Phases, channel};
-pub use shutdown::{Outcome, Times, end, serve_until_stopped};
+pub use shutdown::{Times, end, serve_until_stopped};
 pub use signals::Signals;
-pub use supervisor::{Name, Supervisor, Work};
+pub use supervisor::Supervisor;

@@ -2,13 +2,12 @@
 
 use std::{pin::pin, sync::OnceLock, time::Duration};
 
+use process::{Outcome, log::ALWAYS};
 use tokio::{
     runtime::Runtime,
     select,
     time::{Instant, interval_at, sleep_until},
 };
-
-use crate::telemetry::ALWAYS;
 
 use super::{Phase, PhaseControl, Signals, Supervisor};
 
@@ -28,42 +27,6 @@ pub struct Times {
     pub delay: Duration,
     /// From the signal to the forced end.
     pub grace: Duration,
-}
-
-/// How the service ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All work was finished.
-    Drained,
-    /// It could not start, or a supervised task failed.
-    Failed,
-    /// The grace ran out with work unfinished.
-    Cut,
-    /// A second signal came, with this exit code.
-    Killed(u8),
-}
-
-impl Outcome {
-    /// What the last log line says.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Drained => "drained",
-            Self::Failed => "failed",
-            Self::Cut | Self::Killed(_) => "forced",
-        }
-    }
-
-    /// What the process exits with.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Drained => 0,
-            Self::Failed => 1,
-            Self::Cut => 3,
-            Self::Killed(code) => code,
-        }
-    }
 }
 
 /// Serves until a signal comes or a task fails, then stops. `serving` resolves when the last listener and connection is

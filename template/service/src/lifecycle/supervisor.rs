@@ -1,20 +1,13 @@
 //! Tasks with a name: each is tracked, none dies unseen, and the drain can say who is still there.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use process::work::{Name, Names, Work};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use super::{Phase, Phases};
-
-/// What a task or a piece of work is called in logs: its interface and route, or what it owns.
-pub type Name = Cow<'static, str>;
 
 /// Starts every task of the service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -106,47 +99,5 @@ impl Supervisor {
     pub async fn idle(&self) {
         self.tasks.close();
         self.tasks.wait().await;
-    }
-}
-
-/// What is going on, by the order in which it began.
-#[derive(Clone, Debug, Default)]
-struct Names(Arc<Mutex<Entries>>);
-
-/// The entries of [`Names`].
-#[derive(Debug, Default)]
-struct Entries {
-    /// The number that the next entry gets.
-    next: u64,
-    /// What has begun and not ended.
-    names: BTreeMap<u64, Name>,
-}
-
-impl Names {
-    fn enter(&self, name: Name) -> Work {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = entries.next;
-        entries.next += 1;
-        entries.names.insert(id, name);
-        Work { id, names: self.clone() }
-    }
-
-    fn all(&self) -> Vec<Name> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).names.values().cloned().collect()
-    }
-}
-
-/// A piece of work that has begun. It ends by being dropped.
-#[derive(Debug)]
-pub struct Work {
-    /// Its place among the others.
-    id: u64,
-    /// Where it is crossed out.
-    names: Names,
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.names.0.lock().unwrap_or_else(PoisonError::into_inner).names.remove(&self.id);
     }
 }

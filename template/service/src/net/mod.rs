@@ -33,6 +33,7 @@ pub use woken::Woken;
 
 use std::{io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
 
+use process::{address::Address, log::ALWAYS};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -43,10 +44,8 @@ use tokio_util::task::TaskTracker;
 use places::{Place, Places};
 
 use crate::{
-    address::Address,
     config::Settings,
     lifecycle::{Phase, Phases},
-    telemetry::ALWAYS,
 };
 
 /// How long to wait when the system has no descriptor or memory for another connection.

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
+use process::work::Work;
 use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::sleep};
 
 use super::{held::Held, io::Inbox};
-use crate::lifecycle::Work;
 
 /// What happens on one connection.
 #[derive(Debug)]

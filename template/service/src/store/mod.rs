@@ -16,11 +16,9 @@ pub use actor::{Options, Store};
 mod keys;
 mod watch;
 
-pub use keys::{Done, Op, Put, Ran};
-
 use keys::Keys;
 
-use domain::{Mismatch, Revision};
+use domain::Mismatch;
 use tokio::sync::broadcast;
 
 /// Why the store did not do what it was asked for.
@@ -35,13 +33,4 @@ pub enum StoreError {
     /// The condition did not hold. Nothing was changed.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-}
-
-/// What a change did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Whether the key was not there before.
-    pub created: bool,
-    /// The revision that the change took.
-    pub revision: Revision,
 }

@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Change, Condition, Event, Found, Key, Page, Revision};
+use domain::{Change, Condition, Event, Found, Key, Op, Page, Ran, Revision, Write, Written};
 use tokio::{
     sync::{Notify, broadcast},
     time,
 };
 
-use super::{Keys, Op, Put, Ran, StoreError, Written};
+use super::{Keys, StoreError};
 use crate::lifecycle::{Phases, Supervisor};
 
 /// How a store is set up.
@@ -98,8 +98,8 @@ impl Store {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<Written, StoreError> {
-        let put = Put::new(key, value, ttl, condition);
-        Ok(self.0.change(|keys| keys.put(put))??)
+        let write = Write::new(key, value, ttl, condition);
+        Ok(self.0.change(|keys| keys.put(write))??)
     }
 
     /// Deletes a key, and gives the revision of that; `None` when the key is not there.

@@ -10,12 +10,11 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use resp::Reply;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, broadcast},
     time::{Instant, sleep, timeout},
 };
-
-use super::reply::{put_array, put_string};
 
 /// Messages that may be on their way. Subscribers take theirs at once, into a buffer of their own.
 const MESSAGES: usize = 1024;
@@ -104,9 +103,7 @@ impl Channels {
         let room = u32::try_from(bytes.min(ROOM)).unwrap_or(u32::MAX);
         let room = timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(room)).await;
         let Ok(Ok(room)) = room else { return Err(Crowded) };
-        let mut frame = BytesMut::with_capacity(bytes + 48);
-        put_message(&mut frame, &channel, message);
-        let frame = Bytes::from_owner(Frame::new(frame, &self.kept));
+        let frame = Bytes::from_owner(Frame::new(resp::message(&channel, message), &self.kept));
         // An error says that the last subscriber has just gone.
         drop(self.messages.send(Message { channel, frame, _room: Arc::new(room) }));
         Ok(count)
@@ -118,12 +115,10 @@ impl Channels {
     }
 }
 
-/// Writes a message as subscribers are sent it.
-pub(super) fn put_message(output: &mut BytesMut, channel: &[u8], message: &[u8]) {
-    put_array(output, 3);
-    put_string(output, b"message");
-    put_string(output, channel);
-    put_string(output, message);
+impl From<Crowded> for Reply {
+    fn from(Crowded: Crowded) -> Self {
+        Self::Error("BUSY subscribers can't keep up: try again later".into())
+    }
 }
 
 #[cfg(test)]

@@ -2,30 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::Key;
+use domain::{Done, Key, Op};
+use resp::{Glob, KEYS, PAGE, Reply};
 use tokio::{
     sync::{SemaphorePermit, TryAcquireError},
     task::yield_now,
 };
 
-use super::{
-    Shared,
-    answer::{confused, refusal},
-    connection::End,
-    glob::{Glob, TooCostly},
-    reply::Reply,
-    session::Session,
-};
-use crate::store::{Done, Op};
-
-/// How many keys are looked at before others have their turn.
-const PAGE: usize = 1000;
-
-/// The most keys that are answered with.
-const KEYS: usize = 100_000;
-
-/// Keys that may be held until clients have read them, of all clients together: a short command asks for many.
-pub(super) const LISTED: usize = 10_000_000;
+use super::{Shared, connection::End, session::Session};
 
 impl Session {
     /// Answers with the keys that match.
@@ -44,7 +28,7 @@ impl Session {
     /// waits long behind this; what is written meanwhile may be there or not, what was there all the time is.
     async fn find<'s>(&mut self, shared: &'s Shared, pattern: &[u8]) -> Result<(Vec<Key>, SemaphorePermit<'s>), Reply> {
         let mut glob = Glob::new(pattern);
-        let (mut found, mut places) = (Vec::new(), shared.listed.try_acquire_many(0)?);
+        let (mut found, mut places) = (Vec::new(), shared.listed.try_acquire_many(0).map_err(crowded)?);
         let mut after = None;
         loop {
             let prefix = glob.prefix().to_owned();
@@ -52,17 +36,24 @@ impl Session {
                 None => Op::List(prefix, PAGE),
                 Some(after) => Op::ListAfter(prefix, after, PAGE),
             };
-            let mut ran = self.ask([page].into()).await.map_err(refusal)?;
-            let Some(Done::Listed(page)) = ran.done.pop() else { return Err(confused()) };
+            let mut ran = self.ask([page].into()).await?;
+            let Some(Done::Listed(page)) = ran.done.pop() else { return Err(Reply::confused()) };
             after = page.keys.last().map(|listed| listed.key.clone());
             for listed in page.keys {
-                if !glob.matches(listed.key.as_bytes()).await? {
+                let mut matching = glob.compare(listed.key.as_bytes());
+                let is_match = loop {
+                    match glob.matches(&mut matching)? {
+                        Some(is_match) => break is_match,
+                        None => yield_now().await,
+                    }
+                };
+                if !is_match {
                     continue;
                 }
                 if found.len() == KEYS {
                     return Err(Reply::Error(format!("ERR more than {KEYS} keys match: narrow the pattern").into()));
                 }
-                places.merge(shared.listed.try_acquire()?);
+                places.merge(shared.listed.try_acquire().map_err(crowded)?);
                 found.push(listed.key);
             }
             if !page.more {
@@ -73,14 +64,7 @@ impl Session {
     }
 }
 
-impl From<TooCostly> for Reply {
-    fn from(error: TooCostly) -> Self {
-        Self::Error(format!("ERR {error}").into())
-    }
-}
-
-impl From<TryAcquireError> for Reply {
-    fn from(_: TryAcquireError) -> Self {
-        Self::Error("BUSY too many keys are being listed: try again later".into())
-    }
+/// Too many keys are held for others.
+fn crowded(_: TryAcquireError) -> Reply {
+    Reply::Error("BUSY too many keys are being listed: try again later".into())
 }

@@ -4,8 +4,8 @@
 use std::{ptr, time::Instant};
 
 use opentelemetry::metrics::{BoundCounter, BoundHistogram};
+use resp::{COMMANDS, Spec};
 
-use super::command::{COMMANDS, Spec};
 use crate::meters;
 
 /// With what word an error reply begins; in doubt it is the first.

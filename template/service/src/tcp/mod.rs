@@ -1,28 +1,18 @@
 //! RESP, the protocol of Redis, version 2: the same keys, for redis-cli and the client libraries.
 //!
-//! `codec` and `inline` make a `request` of bytes, `command` finds out what it asks for, `session` asks the store (`alone`
-//! and `listing`, what can't be asked together), `answer` and `reply` make an `output` of what it has done; `wire` reads,
-//! writes and waits, from the beginning of a `connection` to its end. Commands that a client has sent in one go cost one
-//! turn of the store and one write. `channels` and `subscriber` are `PUBLISH` and `SUBSCRIBE`.
+//! The protocol is the crate `resp`, which waits for nothing; here is what waits. `wire` reads and writes, from the
+//! beginning of a `connection` to its end; `session` asks the store for what the commands want (`alone` and `listing`,
+//! what can't be asked together). Commands that a client has sent in one go cost one turn of the store and one write.
+//! `channels` and `subscriber` are `PUBLISH` and `SUBSCRIBE`.
 
 mod alone;
-mod answer;
 mod channels;
-mod codec;
-mod command;
 mod connection;
-mod fault;
-mod glob;
-mod inline;
 mod life;
 mod listing;
 //{% if measured %}
 mod meters;
 //{% endif %}
-mod number;
-mod output;
-mod reply;
-mod request;
 mod session;
 mod subscriber;
 mod subscriptions;
@@ -73,7 +63,7 @@ impl Resp {
             store,
             supervisor: supervisor.clone(),
             channels: Channels::new(),
-            listed: Semaphore::new(listing::LISTED),
+            listed: Semaphore::new(resp::LISTED),
             longest: settings.max_body_bytes.get() as usize,
             frame_timeout: settings.body_timeout,
             //{% if measured %}

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    mem,
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -11,25 +10,19 @@ use std::{
     },
 };
 
-use domain::Condition;
+use domain::{Op, Ran};
+use resp::{Batch, Reply, Step};
 use tokio::task::yield_now;
 use tracing::{Instrument, Level, Span};
 
 use super::{
     Shared,
-    answer::{Answer, confused, count, refusal},
-    command::{self, COMMANDS, Command},
     connection::End,
-    fault::Fault,
     life::Stage,
-    reply::Reply,
     subscriptions::Subscriptions,
     wire::{MOST, Wire},
 };
-use crate::store::{Op, Ran, StoreError};
-
-/// Commands of one client that are carried out together.
-const WINDOW: usize = 128;
+use crate::store::StoreError;
 
 /// What a client has said and is to be told.
 #[derive(Debug)]
@@ -44,10 +37,8 @@ pub(super) struct Session {
     pub shared: Arc<Shared>,
     /// As long as there are some, the client is sent what happens, and may say little.
     pub subscriptions: Option<Box<Subscriptions>>,
-    /// What the store is to be asked for, all at once.
-    ops: VecDeque<Op>,
-    /// What will be answered, command by command.
-    answers: Vec<Answer>,
+    /// What is to be carried out, all at once.
+    batch: Batch,
 }
 
 impl Session {
@@ -55,7 +46,7 @@ impl Session {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let span = tracing::info_span!("tcp connection", id, peer = peer.map(tracing::field::display));
-        Self { wire, span, id, shared, subscriptions: None, ops: VecDeque::new(), answers: Vec::new() }
+        Self { wire, span, id, shared, subscriptions: None, batch: Batch::default() }
     }
 
     /// Talks with the client until the connection has to end.
@@ -97,117 +88,66 @@ impl Session {
             let request = match self.wire.next() {
                 Ok(Some(request)) => request,
                 Ok(None) => return self.settle().await,
-                Err(Fault::Io(error)) => return Err(error.into()),
                 Err(fault) => {
                     self.settle().await?;
                     tracing::debug!(parent: &self.span, %fault, "protocol error");
-                    self.wire.put(fault.into())?;
+                    self.wire.put(&fault.into());
                     return Err(End::Farewell);
                 }
             };
-            match command::parse(&request, self.subscriptions.is_some()) {
+            let is_subscribed = self.subscriptions.is_some();
+            match resp::parse(&request, is_subscribed) {
                 Ok((spec, command)) => {
                     tracing::debug!(parent: &self.span, command = spec.name);
                     //{% if measured %}
                     self.shared.meters.called(spec);
                     //{% endif %}
-                    if self.answers.is_empty() {
+                    if self.batch.is_empty() {
                         self.wire.task = spec.task;
                     }
-                    if let Some(command) = self.plan(command) {
+                    if let Some(command) = self.batch.plan(command, is_subscribed) {
                         self.settle().await?;
                         self.wire.task = spec.task;
                         Box::pin(self.carry_out(command)).await?;
                     }
                 }
                 Err(error) => {
-                    self.answers.push(Answer::Known(Reply::Error(error)));
-                    if command::is_http(&request) {
+                    self.batch.put(Reply::Error(error));
+                    if resp::is_http(&request) {
                         self.settle().await?;
                         return Err(End::Farewell);
                     }
                 }
             }
-            if self.answers.len() >= WINDOW || self.ops.len() >= WINDOW {
+            if self.batch.is_full() {
                 self.settle().await?;
             }
         }
     }
 
-    /// Puts the command behind those that are to be carried out together, or gives it back when it has to be alone:
-    /// what it does must not be seen before what came first is done.
-    fn plan(&mut self, command: Command) -> Option<Command> {
-        let answer = match command {
-            Command::Get(key) => {
-                self.ops.push_back(Op::Get(key));
-                Answer::Get
-            }
-            Command::Set(put) => {
-                self.ops.push_back(Op::Put(put));
-                Answer::Set
-            }
-            Command::Del(keys) => {
-                let answer = Answer::hits(keys.len());
-                self.ops.extend(keys.into_iter().map(|key| Op::Delete(key, Condition::default())));
-                answer
-            }
-            Command::Exists(keys) => {
-                let answer = Answer::hits(keys.len());
-                self.ops.extend(keys.into_iter().map(Op::Ttl));
-                answer
-            }
-            Command::Ttl(key) => {
-                self.ops.push_back(Op::Ttl(key));
-                Answer::Ttl
-            }
-            Command::Ping(None) if self.subscriptions.is_none() => Answer::Known(Reply::Simple("PONG")),
-            Command::Ping(Some(message)) if self.subscriptions.is_none() => Answer::Known(Reply::Bulk(message)),
-            Command::Echo(message) => Answer::Known(Reply::Bulk(message)),
-            Command::Count => Answer::Known(Reply::Integer(count(COMMANDS.len()))),
-            Command::Docs => Answer::Known(Reply::Array(0)),
-            alone => return Some(alone),
-        };
-        self.answers.push(answer);
-        None
-    }
-
     /// Carries out what is planned, and answers it.
     async fn settle(&mut self) -> Result<(), End> {
-        let mut answers = mem::take(&mut self.answers);
-        let (mut left, mut done) = (Ok(mem::take(&mut self.ops)), Vec::new().into_iter());
-        for mut answer in answers.drain(..) {
-            let reply = loop {
-                answer = match answer.reply(&mut done) {
-                    Ok(reply) => break reply,
-                    Err(unanswered) => unanswered,
-                };
-                let ran = match &mut left {
-                    Ok(ops) => self.ask(mem::take(ops)).await,
-                    Err(error) => Err(*error),
-                };
-                match ran {
-                    Ok(ran) if ran.done.is_empty() => break confused(),
-                    Ok(ran) => (left, done) = (Ok(ran.rest), ran.done.into_iter()),
-                    Err(error) => {
-                        left = Err(error);
-                        break refusal(error);
-                    }
+        while let Some(step) = self.batch.step() {
+            match step {
+                Step::Ask(ops) => {
+                    let said = self.ask(ops).await;
+                    self.batch.told(said);
                 }
-            };
-            self.say(reply).await?;
-        }
-        if answers.capacity() <= 16 {
-            self.answers = answers;
+                Step::Say(reply) => self.say(reply).await?,
+            }
         }
         Ok(())
     }
 
     /// Asks the store, on behalf of this connection.
-    pub(super) async fn ask(&mut self, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub(super) async fn ask(&mut self, ops: VecDeque<Op>) -> Result<Ran, Reply> {
         // Only where the store logs what it does: to enter the span and to leave it, twice, takes 2 % of a GET.
         let span = if tracing::enabled!(Level::DEBUG) { self.span.clone() } else { Span::none() };
         let run = pin!(self.shared.store.run(ops).instrument(span));
-        let ran = self.wire.work(run).await?;
+        let ran = self.wire.work(run).await.map_err(refusal)?;
         if !ran.rest.is_empty() {
             // A store behind a lock does not make anyone wait.
             yield_now().await;
@@ -217,7 +157,7 @@ impl Session {
 
     /// Puts a reply behind the others, and makes sure that these do not become too many.
     pub(super) async fn say(&mut self, reply: Reply) -> Result<(), End> {
-        self.wire.put(reply)?;
+        self.wire.put(&reply);
         // A subscriber must not be waited for here: messages would pile up.
         if self.wire.output.len() >= MOST && self.subscriptions.is_none() {
             self.wire.flush().await?;
@@ -237,6 +177,14 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Why the store has not done it.
+fn refusal(error: StoreError) -> Reply {
+    Reply::Error(match error {
+        StoreError::Overloaded => "BUSY the store is overloaded: try again later".into(),
+        other => format!("ERR {other}").into(),
+    })
 }
 
 #[cfg(test)]

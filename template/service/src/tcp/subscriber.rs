@@ -3,17 +3,15 @@
 use std::io;
 
 use bytes::{BufMut, Bytes};
+use resp::{Fault, Reply};
 use tokio::{
     select,
     time::{Instant, sleep_until},
 };
 
 use super::{
-    answer::{integer, text},
     connection::End,
-    fault::Fault,
     life::Stage,
-    reply::Reply,
     session::Session,
     subscriptions::Subscriptions,
     wire::{FAREWELL, MOST, STALL, Wire, stalled},
@@ -32,9 +30,10 @@ impl Session {
             let total = subscriptions.len();
             match is_added {
                 Ok(()) => {
-                    self.say_all([Reply::Array(3), text("subscribe"), Reply::Bulk(channel), integer(total)]).await?
+                    self.say_all([Reply::Array(3), Reply::text("subscribe"), Reply::Bulk(channel), Reply::count(total)])
+                        .await?
                 }
-                Err(error) => self.say(Reply::Error(format!("ERR {error}").into())).await?,
+                Err(error) => self.say(error.into()).await?,
             }
             if total == 0 {
                 self.subscriptions = None;
@@ -49,7 +48,7 @@ impl Session {
             channels = self.subscriptions.as_ref().map(|subscriptions| subscriptions.names()).unwrap_or_default();
         }
         if channels.is_empty() {
-            return self.say_all([Reply::Array(3), text("unsubscribe"), Reply::Nil, integer(0)]).await;
+            return self.say_all([Reply::Array(3), Reply::text("unsubscribe"), Reply::Nil, Reply::count(0)]).await;
         }
         for channel in channels {
             let mut left = 0;
@@ -60,7 +59,8 @@ impl Session {
             if left == 0 {
                 self.subscriptions = None;
             }
-            self.say_all([Reply::Array(3), text("unsubscribe"), Reply::Bulk(channel), integer(left)]).await?;
+            self.say_all([Reply::Array(3), Reply::text("unsubscribe"), Reply::Bulk(channel), Reply::count(left)])
+                .await?;
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Session {
                     return Err(stalled());
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    self.wire.put(Fault::Slow.into())?;
+                    self.wire.put(&Fault::Slow.into());
                     return Err(End::Farewell);
                 }
                 () = life.next() => if life.stage == Stage::Draining {

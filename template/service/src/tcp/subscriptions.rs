@@ -1,12 +1,10 @@
-//! What one connection has subscribed to, and what it is told: messages, and the store's events under Redis' names.
-//!
-//! `__keyevent@0__:set`, `…:del` and `…:expired` tell of keys; `__keyspace@0__:KEY` tells of one key, and what happened
-//! is the message. `__keyevent@0__:lagged` tells how many events were missed.
+//! What one connection has subscribed to, and the waiting for what it is told.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use domain::{Event, EventKind};
+use domain::Event;
+use resp::{Missed, Names, Output, TooMany};
 use tokio::{
     select,
     sync::broadcast::{
@@ -15,17 +13,8 @@ use tokio::{
     },
 };
 
-use super::{
-    channels::{Channels, Message, put_message},
-    output::Output,
-};
+use super::channels::{Channels, Message};
 use crate::store::Store;
-
-/// How many bytes the names of one connection's channels may take.
-const NAMES: usize = 64 * 1024;
-
-/// What a name costs beside its bytes.
-const NAME: usize = 32;
 
 /// How many bytes may be kept for subscribers that do not read, of all together: small messages for each of them, a large
 /// one once.
@@ -34,19 +23,13 @@ const KEPT: usize = 256 * 1024 * 1024;
 /// How much of it each of them may have, even so.
 const FAIR: usize = 64 * 1024;
 
-const EVENT_PREFIX: &str = "__keyevent@0__:";
-const KEY_PREFIX: &str = "__keyspace@0__:";
-const LAGGED: &str = "lagged";
-
 /// What one connection has subscribed to.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     /// Of everyone.
     channels: Channels,
-    /// The names, each once.
-    names: BTreeSet<Bytes>,
-    /// What they cost.
-    bytes: usize,
+    /// Which.
+    names: Names,
     /// Messages to all channels.
     messages: broadcast::Receiver<Message>,
     /// The store's events, once a channel has been asked for that tells of them.
@@ -55,24 +38,10 @@ pub(super) struct Subscriptions {
     kept: usize,
 }
 
-/// The names of one connection's channels are longer than they may be.
-#[derive(Debug, thiserror::Error)]
-#[error("too many channels on one connection")]
-pub(super) struct TooMany;
-
-/// There is a gap in what a subscriber was to be told.
-#[derive(Debug)]
-pub(super) struct Missed;
-
-/// Whether a channel tells of the store's events.
-fn is_about_keys(name: &Bytes) -> bool {
-    name.starts_with(EVENT_PREFIX.as_bytes()) || name.starts_with(KEY_PREFIX.as_bytes())
-}
-
 impl Subscriptions {
     pub(super) fn new(channels: Channels) -> Self {
         let messages = channels.messages.subscribe();
-        Self { channels, names: BTreeSet::new(), bytes: 0, messages, events: None, kept: 0 }
+        Self { channels, names: Names::default(), messages, events: None, kept: 0 }
     }
 
     /// How many channels these are.
@@ -85,28 +54,20 @@ impl Subscriptions {
     /// # Errors
     /// When the names become too long; nothing has changed then.
     pub(super) fn add(&mut self, name: Bytes, store: &Store) -> Result<(), TooMany> {
-        if self.names.contains(&name) {
-            return Ok(());
+        if self.names.add(name.clone())? {
+            *self.channels.lock().entry(name).or_default() += 1;
+            if self.names.are_about_keys() {
+                self.events.get_or_insert_with(|| store.subscribe());
+            }
         }
-        let bytes = self.bytes + name.len() + NAME;
-        if bytes > NAMES {
-            return Err(TooMany);
-        }
-        if is_about_keys(&name) {
-            self.events.get_or_insert_with(|| store.subscribe());
-        }
-        self.bytes = bytes;
-        *self.channels.lock().entry(name.clone()).or_default() += 1;
-        self.names.insert(name);
         Ok(())
     }
 
     /// Takes a channel out, if it is among them.
     pub(super) fn remove(&mut self, name: &Bytes) {
         if self.names.remove(name) {
-            self.bytes -= name.len() + NAME;
             self.forget(name);
-            if !self.names.iter().any(is_about_keys) {
+            if !self.names.are_about_keys() {
                 self.events = None;
             }
         }
@@ -152,8 +113,8 @@ impl Subscriptions {
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return Err(Missed),
                 },
                 event = events => match event {
-                    Ok(event) => self.tell_event(&event, output),
-                    Err(RecvError::Lagged(missed)) => self.tell_lag(missed, output)?,
+                    Ok(event) => self.names.tell_event(&event, output),
+                    Err(RecvError::Lagged(missed)) => self.names.tell_lag(missed, output)?,
                     Err(RecvError::Closed) => return Err(Missed),
                 },
             }
@@ -177,9 +138,9 @@ impl Subscriptions {
             && let Some(events) = &mut self.events
         {
             match events.try_recv() {
-                Ok(event) => self.tell_event(&event, output),
+                Ok(event) => self.names.tell_event(&event, output),
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Lagged(missed)) => self.tell_lag(missed, output)?,
+                Err(TryRecvError::Lagged(missed)) => self.names.tell_lag(missed, output)?,
                 Err(TryRecvError::Closed) => return Err(Missed),
             }
         }
@@ -190,32 +151,6 @@ impl Subscriptions {
         if self.names.contains(&message.channel) {
             output.put(&message.frame);
         }
-    }
-
-    fn tell_event(&self, event: &Event, output: &mut Output) {
-        let output = output.buffer();
-        let name = match event.kind {
-            EventKind::Put => "set",
-            EventKind::Delete => "del",
-            EventKind::Expire => "expired",
-        };
-        let (of_events, of_key) = ([EVENT_PREFIX, name].concat(), [KEY_PREFIX, &event.key].concat());
-        if self.names.contains(of_key.as_bytes()) {
-            put_message(output, of_key.as_bytes(), name.as_bytes());
-        }
-        if self.names.contains(of_events.as_bytes()) {
-            put_message(output, of_events.as_bytes(), event.key.as_bytes());
-        }
-    }
-
-    /// A gap that nobody is told of would be taken for silence: who has not asked to be told starts anew.
-    fn tell_lag(&self, missed: u64, output: &mut Output) -> Result<(), Missed> {
-        let channel = [EVENT_PREFIX, LAGGED].concat();
-        if !self.names.contains(channel.as_bytes()) {
-            return Err(Missed);
-        }
-        put_message(output.buffer(), channel.as_bytes(), missed.to_string().as_bytes());
-        Ok(())
     }
 
     fn forget(&self, name: &Bytes) {
@@ -232,7 +167,7 @@ impl Subscriptions {
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         self.channels.kept.fetch_sub(self.kept, Ordering::Relaxed);
-        for name in &self.names {
+        for name in self.names.iter() {
             self.forget(name);
         }
     }

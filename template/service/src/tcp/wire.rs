@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use bytes::{BufMut, BytesMut};
+use resp::{Codec, Fault, Output, Reply, Request};
 use tokio::{
     io::AsyncReadExt,
     net::TcpStream,
@@ -10,17 +11,11 @@ use tokio::{
     task::yield_now,
     time::{Instant, sleep_until},
 };
-use tokio_util::codec::{Decoder, Encoder};
 
 use super::{
     Shared,
-    codec::Codec,
     connection::End,
-    fault::Fault,
     life::{Life, Stage},
-    output::Output,
-    reply::Reply,
-    request::Request,
 };
 use crate::lifecycle::Supervisor;
 
@@ -48,6 +43,23 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// In the drain: more than this can't have been in the kernel's buffers when it began.
 const LAST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Writes what the kernel takes at once.
+struct AtOnce<'a>(&'a TcpStream);
+
+impl io::Write for AtOnce<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A connection's bytes on their way in and out.
 #[derive(Debug)]
@@ -109,17 +121,13 @@ impl Wire {
     }
 
     /// Puts a reply behind those that are to be sent.
-    pub(super) fn put(&mut self, reply: Reply) -> Result<(), End> {
+    pub(super) fn put(&mut self, reply: &Reply) {
         //{% if measured %}
-        if let Reply::Error(error) = &reply {
+        if let Reply::Error(error) = reply {
             self.meters.failed(error);
         }
         //{% endif %}
-        match &reply {
-            Reply::Bulk(bytes) => self.output.put_string(bytes),
-            _ => self.codec.encode(reply, self.output.buffer())?,
-        }
-        Ok(())
+        self.output.put_reply(reply);
     }
 
     /// Does work that the drain has to wait for. It is named only once the service is stopping: before that nobody asks
@@ -227,7 +235,7 @@ impl Wire {
                 }
                 () = sleep_until(until) => {
                     if deadline == Some(until) {
-                        self.put(Fault::Slow.into())?;
+                        self.put(&Fault::Slow.into());
                     }
                     return Err(End::Farewell);
                 }
@@ -249,7 +257,7 @@ impl Wire {
 
     /// Sends what the client takes at once.
     pub(super) fn write(&mut self) -> Result<(), End> {
-        Ok(self.output.write(&self.stream)?)
+        Ok(self.output.write(&mut AtOnce(&self.stream))?)
     }
 
     /// Sends at the client's pace.

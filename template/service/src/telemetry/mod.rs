@@ -1,31 +1,14 @@
 //! What the service tells of itself, and how it gets out without ever blocking the service.
 
-//{% if console %}
-pub mod console;
-//{% endif %}
-mod filter;
-mod format;
-//{% if metrics %}
-mod metrics;
-//{% endif %}
-//{% if otel %}
-pub mod otel;
-//{% endif %}
-mod writer;
-
-pub use filter::{ALWAYS, LogFilter, parse_filter};
-pub use format::LogFormat;
-//{% if metrics %}
-pub use metrics::Metrics;
-//{% endif %}
-
-use std::io::{self, IsTerminal};
-
 //{% if measured %}
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 //{% endif %}
+use process::{
+    Outcome,
+    log::{self, Log, LogError, LogFilter},
+};
 use tracing_subscriber::{
-    Layer, fmt,
+    Layer,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
@@ -37,17 +20,27 @@ use console::Console;
 //{% if otel %}
 use otel::Otel;
 //{% endif %}
-use writer::{Flush, Lines};
 
+//{% if console %}
+pub mod console;
+
+//{% endif %}
+//{% if metrics %}
+mod metrics;
+
+pub use metrics::Metrics;
+
+//{% endif %}
+//{% if otel %}
+pub mod otel;
+
+//{% endif %}
 /// Why nothing can be told.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The thread that writes.
-    #[error("can't start the thread that writes the log")]
-    Thread(#[from] io::Error),
-    /// The filter.
-    #[error("the log filter is not one: {0}")]
-    Filter(String),
+    /// Events.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// Somebody else.
     #[error("events are sent elsewhere already")]
     Taken(#[from] TryInitError),
@@ -66,10 +59,8 @@ pub enum StartError {
 /// Everything that is told, from the first line of the log to the last.
 #[derive(Debug)]
 pub struct Telemetry {
-    /// Which events are logged.
-    log_filter: LogFilter,
-    /// The way to the reader of the log.
-    log: Flush,
+    /// What is logged.
+    log: Log,
     //{% if metrics %}
     /// What is measured.
     metrics: Metrics,
@@ -89,17 +80,8 @@ pub struct Telemetry {
 /// # Errors
 /// When the writing thread can't be started, when the filter is not one, or events are sent elsewhere already.
 pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
-    let (writer, log) = Lines::start()?;
-    let (log_filter, filter) = LogFilter::new(&settings.log_filter).map_err(StartError::Filter)?;
-    let is_text = settings.log_format.map_or_else(|| io::stdout().is_terminal(), |format| format == LogFormat::Text);
-    // Colours would be escape codes; the writer escapes those, wherever they come from.
-    let lines = fmt::layer().with_ansi(false).with_writer(writer);
-    let lines = match is_text {
-        true => lines.fmt_fields(format::TextFields).boxed(),
-        false => lines.json().flatten_event(true).with_span_list(false).fmt_fields(format::SpanFields).boxed(),
-    };
-    // The filter is that of the log alone: what else listens has one of its own.
-    let layers = vec![lines.with_filter(filter).boxed()];
+    let (log, lines) = Log::start(&settings.log_filter, settings.log_format)?;
+    let layers = vec![lines.boxed()];
     //{% if measured %}
     let meters = SdkMeterProvider::builder();
     //{% endif %}
@@ -124,16 +106,9 @@ pub fn start(settings: &Settings) -> Result<Telemetry, StartError> {
     let layers: Vec<_> = layers.into_iter().chain(tasks).collect();
     //{% endif %}
     tracing_subscriber::registry().with(layers).try_init()?;
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        let payload = panic.payload();
-        let reason = payload.downcast_ref::<&str>().copied();
-        let reason = reason.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        tracing::error!(place, reason, "panic");
-    }));
+    log::panics();
     Ok(Telemetry {
         // Held to the end of the process.
-        log_filter,
         log,
         //{% if metrics %}
         metrics,
@@ -151,7 +126,7 @@ impl Telemetry {
     /// Reads and replaces the log filter.
     #[must_use]
     pub fn log_filter(&self) -> LogFilter {
-        self.log_filter.clone()
+        self.log.filter()
     }
 
     //{% if metrics %}
@@ -171,13 +146,10 @@ impl Telemetry {
 
     //{% endif %}
     /// Logs how the service has ended, as the last line, and waits until it is written or its reader has had its chance.
-    pub fn end(self, outcome: &str) {
+    pub fn end(self, outcome: Outcome) {
         //{% if otel %}
         self.otel.flush();
         //{% endif %}
-        // Nothing is lost for a full queue that has yet to be written.
-        self.log.flush();
-        tracing::info!(target: ALWAYS, outcome, "stopped");
-        self.log.flush();
+        self.log.end(outcome);
     }
 }

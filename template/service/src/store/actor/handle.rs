@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use domain::{Change, Condition, Event, Found, Key, Page, Revision};
+use domain::{Change, Condition, Event, Found, Key, Op, Page, Ran, Revision, Write, Written};
 use tokio::sync::{
     broadcast,
     mpsc::{self, error::SendTimeoutError},
@@ -13,7 +13,7 @@ use tracing::{Level, Span};
 use super::{Envelope, Message, Reply, task::Task};
 use crate::{
     lifecycle::{Phases, Supervisor},
-    store::{Op, Put, Ran, StoreError, Written},
+    store::StoreError,
 };
 
 /// How long a caller stands before a full inbox. The task empties a thousand places in about a millisecond: an inbox
@@ -105,8 +105,8 @@ impl Store {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<Written, StoreError> {
-        let put = Put::new(key, value, ttl, condition);
-        Ok(self.ask(|reply| Message::Put { put, reply }).await??)
+        let write = Write::new(key, value, ttl, condition);
+        Ok(self.ask(|reply| Message::Put { write, reply }).await??)
     }
 
     /// Deletes a key, and gives the revision of that; `None` when the key is not there.

@@ -10,11 +10,9 @@ pub use handle::{Options, Store};
 
 use std::collections::VecDeque;
 
-use domain::{Change, Condition, Found, Key, Mismatch, Page, Revision};
+use domain::{Change, Condition, Found, Key, Mismatch, Op, Page, Ran, Revision, Write, Written};
 use tokio::sync::oneshot;
 use tracing::Span;
-
-use super::{Op, Put, Ran, Written};
 
 /// Where the answer to a message goes. The caller may have gone away: an answer nobody waits for is no error.
 type Reply<T> = oneshot::Sender<T>;
@@ -29,7 +27,7 @@ struct Envelope {
 /// What callers ask the task for.
 enum Message {
     Get { key: Key, reply: Reply<Option<Found>> },
-    Put { put: Put, reply: Reply<Result<Written, Mismatch>> },
+    Put { write: Write, reply: Reply<Result<Written, Mismatch>> },
     Delete { key: Key, condition: Condition, reply: Reply<Result<Option<Revision>, Mismatch>> },
     List { prefix: String, limit: usize, reply: Reply<Page> },
     //{% if compute %}

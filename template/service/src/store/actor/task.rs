@@ -72,7 +72,7 @@ impl Task {
         let keys = &mut self.0;
         match message {
             Message::Get { key, reply } => answer(reply, keys.get(&key)),
-            Message::Put { put, reply } => answer(reply, keys.put(put)),
+            Message::Put { write, reply } => answer(reply, keys.put(write)),
             Message::Delete { key, condition, reply } => answer(reply, keys.delete(&key, &condition)),
             Message::List { prefix, limit, reply } => answer(reply, keys.list(&prefix, limit)),
             //{% if compute %}
@@ -93,20 +93,17 @@ fn answer<T>(reply: Reply<T>, answer: T) {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Condition, Key};
+    use domain::{Condition, Key, Write, Written};
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{
-        lifecycle::{self, Phase},
-        store::{Put, Written},
-    };
+    use crate::lifecycle::{self, Phase};
 
     fn put(name: &str) -> (Envelope, oneshot::Receiver<Result<Written, domain::Mismatch>>) {
         let key = Key::try_from(name).unwrap();
         let (reply, answer) = oneshot::channel();
-        let put = Put::new(key, b"value", None, Condition::default());
-        (Envelope { message: Message::Put { put, reply }, span: tracing::Span::none() }, answer)
+        let write = Write::new(key, b"value", None, Condition::default());
+        (Envelope { message: Message::Put { write, reply }, span: tracing::Span::none() }, answer)
     }
 
     #[tokio::test]

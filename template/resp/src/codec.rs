@@ -1,9 +1,8 @@
 //! Commands out of bytes: RESP's arrays of bulk strings, with bounds for what a client may claim.
 
 use bytes::{Buf, BytesMut};
-use tokio_util::codec::Decoder;
 
-use super::{fault::Fault, inline, number::number, request::Request};
+use crate::{fault::Fault, inline, number::number, request::Request};
 
 /// The longest line of an inline command, as in Redis.
 const INLINE: usize = 64 * 1024;
@@ -14,10 +13,10 @@ const ARGUMENTS: i64 = 16 * 1024;
 /// What a command may need beside its two longest arguments, a key and a value.
 const OVERHEAD: usize = 64 * 1024;
 
-/// Reads commands, and writes replies (`reply.rs`). It trusts no length: memory is taken for what has come, never for
+/// Reads commands. It trusts no length: memory is taken for what has come, never for
 /// what is claimed.
 #[derive(Debug)]
-pub(super) struct Codec {
+pub struct Codec {
     /// The longest argument.
     longest: usize,
     /// The array that is being read.
@@ -39,12 +38,14 @@ struct Array {
 
 impl Codec {
     /// Takes arguments up to `longest` bytes.
-    pub(super) fn new(longest: usize) -> Self {
+    #[must_use]
+    pub fn new(longest: usize) -> Self {
         Self { longest, array: None, searched: 0 }
     }
 
-    /// Whether `input`, of which [`Decoder::decode`] has made what it can, holds the beginning of a command.
-    pub(super) fn has_begun(&self, input: &BytesMut) -> bool {
+    /// Whether `input`, of which [`Codec::decode`] has made what it can, holds the beginning of a command.
+    #[must_use]
+    pub fn has_begun(&self, input: &BytesMut) -> bool {
         self.array.is_some() || !input.is_empty()
     }
 
@@ -65,13 +66,12 @@ impl Codec {
             }
         }
     }
-}
 
-impl Decoder for Codec {
-    type Item = Request;
-    type Error = Fault;
-
-    fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Request>, Fault> {
+    /// Takes the next command out of `input`; `None`, if none has come whole.
+    ///
+    /// # Errors
+    /// When it is none, or more than one may be. Nothing that follows can be understood then.
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Request>, Fault> {
         loop {
             if let Some(array) = &mut self.array {
                 let largest = 2 * self.longest + OVERHEAD;

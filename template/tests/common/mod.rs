@@ -23,10 +23,37 @@ use serde_json::Value;
 /// Longer than anything takes that works.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The program under test.
+//{% if false %}
+// Live, two packages have these tests.
+pub const PROGRAM: &str = match (option_env!("CARGO_BIN_EXE_my-service"), option_env!("CARGO_BIN_EXE_my-threaded")) {
+    (Some(program), _) | (None, Some(program)) => program,
+    (None, None) => "",
+};
+pub const ONE_THREAD: &[&str] = match option_env!("CARGO_BIN_EXE_my-service") {
+    Some(_) => &["--worker-threads", "1"],
+    None => &[],
+};
+#[cfg(false)]
+//{% endif %}
 //{% filter replace("my-service", project_name) %}
+/// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_my-service");
 //{% endfilter %}
+
+//{% if false %}
+#[cfg(false)]
+//{% endif %}
+//{% if tokio %}
+/// What makes it do with one thread for all connections.
+pub const ONE_THREAD: &[&str] = &["--worker-threads", "1"];
+//{% endif %}
+//{% if false %}
+#[cfg(false)]
+//{% endif %}
+//{% if threads %}
+/// It has as many threads as connections.
+pub const ONE_THREAD: &[&str] = &[];
+//{% endif %}
 
 /// A running service. Killed when the test lets go of it.
 pub struct Service {

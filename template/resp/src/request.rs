@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::number::number;
+use crate::number::number;
 
 /// A command with its arguments, as bulk strings one after the other that have been checked. An inline command is
 /// rewritten as the strings that it stands for.
 #[derive(Debug)]
-pub(super) struct Request {
+pub struct Request {
     /// How many there are; at least one.
     pub count: usize,
     /// `$3\r\nGET\r\n$1\r\nk\r\n`.
@@ -16,14 +16,14 @@ pub(super) struct Request {
 
 impl Request {
     /// The name of the command and its arguments.
-    pub(super) fn arguments(&self) -> Arguments<'_> {
+    pub fn arguments(&self) -> Arguments<'_> {
         Arguments(&self.strings)
     }
 }
 
 /// Walks through the arguments of a [`Request`].
 #[derive(Debug, Clone)]
-pub(super) struct Arguments<'a>(&'a [u8]);
+pub struct Arguments<'a>(&'a [u8]);
 
 impl<'a> Iterator for Arguments<'a> {
     type Item = &'a [u8];

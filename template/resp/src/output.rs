@@ -2,12 +2,14 @@
 //!
 //! A client that does not read costs its own small replies, and of a large value a reference.
 
-use std::{collections::VecDeque, io, io::IoSlice};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice, Write},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::net::TcpStream;
 
-use super::reply::{put_number, put_string};
+use crate::reply::{Reply, put_number, put_string};
 
 /// From this length on bytes are passed on. To copy fewer takes less time than to send another piece.
 const LARGE: usize = 4 * 1024;
@@ -17,7 +19,7 @@ const PIECES: usize = 16;
 
 /// Bytes in the order in which they are sent.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub struct Output {
     /// What comes first.
     pieces: VecDeque<Piece>,
     /// How many bytes these have.
@@ -37,27 +39,31 @@ struct Piece {
 }
 
 impl Output {
-    /// How much is to be sent.
-    pub(super) fn len(&self) -> usize {
+    /// How much is to be sent, in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.in_pieces + self.last.len()
     }
 
     /// How much of it is not counted elsewhere.
-    pub(super) fn uncounted(&self) -> usize {
+    #[must_use]
+    pub fn uncounted(&self) -> usize {
         self.len() - self.counted
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether there is nothing to be sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Where small replies are put.
-    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+    pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.last
     }
 
     /// Puts bytes behind the others that are counted elsewhere.
-    pub(super) fn put(&mut self, bytes: &Bytes) {
+    pub fn put(&mut self, bytes: &Bytes) {
         if bytes.len() < LARGE {
             self.last.extend_from_slice(bytes);
         } else {
@@ -76,8 +82,16 @@ impl Output {
         self.pieces.push_back(Piece { bytes: bytes.clone(), is_counted });
     }
 
+    /// Puts a reply behind the others.
+    pub fn put_reply(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Bulk(bytes) => self.put_string(bytes),
+            _ => reply.encode(&mut self.last),
+        }
+    }
+
     /// Puts a bulk string behind the others.
-    pub(super) fn put_string(&mut self, bytes: &Bytes) {
+    fn put_string(&mut self, bytes: &Bytes) {
         if bytes.len() < LARGE {
             put_string(&mut self.last, bytes);
             return;
@@ -87,24 +101,26 @@ impl Output {
         self.last.extend_from_slice(b"\r\n");
     }
 
-    /// Sends what is taken at once.
+    /// Sends all, or as much as `stream` takes without blocking.
     ///
     /// # Errors
-    /// Those of the connection.
-    pub(super) fn write(&mut self, stream: &TcpStream) -> io::Result<()> {
+    /// Those of the connection, but for [`WouldBlock`](io::ErrorKind::WouldBlock).
+    pub fn write(&mut self, stream: &mut impl Write) -> io::Result<()> {
         while !self.is_empty() {
             let written = if self.pieces.is_empty() {
-                stream.try_write(&self.last)
+                stream.write(&self.last)
             } else {
                 let mut pieces = [IoSlice::new(&[]); PIECES];
                 let count = self.chunks_vectored(&mut pieces);
-                stream.try_write_vectored(&pieces[..count])
+                stream.write_vectored(&pieces[..count])
             };
             match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 // The buffer stays where it is, and is used again.
                 Ok(count) if count == self.last.len() && self.pieces.is_empty() => self.last.clear(),
                 Ok(count) => self.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
@@ -112,7 +128,7 @@ impl Output {
     }
 
     /// Gives memory back, when there is nothing to send and the buffer is larger than `kept`.
-    pub(super) fn shrink(&mut self, kept: usize) {
+    pub fn shrink(&mut self, kept: usize) {
         if self.is_empty() && (self.last.capacity() > kept || self.pieces.capacity() > 0) {
             *self = Self::default();
         }

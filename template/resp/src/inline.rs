@@ -2,13 +2,13 @@
 
 use bytes::BytesMut;
 
-use super::{fault::Fault, reply::put_string, request::Request};
+use crate::{fault::Fault, reply::put_string, request::Request};
 
 /// Splits a line, as Redis does.
 ///
 /// # Errors
 /// When a quote is not closed, or something else than a space stands behind it.
-pub(super) fn parse(line: &[u8]) -> Result<Request, Fault> {
+pub fn parse(line: &[u8]) -> Result<Request, Fault> {
     let (mut count, mut strings) = (0, BytesMut::new());
     let mut rest = line.trim_ascii();
     while !rest.is_empty() {

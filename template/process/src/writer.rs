@@ -1,4 +1,4 @@
-//! The way of log lines to stdout: bounded, and never in the way of the service.
+//! The way of log lines to stdout: bounded, and never in the way of the process.
 
 use std::{
     io::{self, Write},
@@ -13,10 +13,12 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::filter::ALWAYS;
+
 /// Lines that wait for a slow reader before more are dropped.
 const LINES: usize = 4096;
 
-/// How long the end of the service waits for a reader that does not read.
+/// How long the end of the process waits for a reader that does not read.
 const FLUSH: Duration = Duration::from_millis(500);
 
 /// How often lost lines are reported while more are lost.
@@ -55,7 +57,7 @@ enum Message {
     Mark(SyncSender<()>),
 }
 
-/// Takes lines from any thread and never blocks it: a pipe that nobody reads would otherwise stop the service with the
+/// Takes lines from any thread and never blocks it: a pipe that nobody reads would otherwise stop the process with the
 /// first line that does not fit into it.
 #[derive(Clone)]
 pub(super) struct Lines {
@@ -96,7 +98,8 @@ fn write_lines(messages: &Receiver<Message>, lost: &AtomicU64) {
             write_out(line);
         }
         if lost.load(Ordering::Relaxed) > 0 && (is_mark || reported.elapsed() > REPORT) {
-            tracing::warn!(lines = lost.swap(0, Ordering::Relaxed), "log lines dropped: their reader is too slow");
+            let lines = lost.swap(0, Ordering::Relaxed);
+            tracing::warn!(target: ALWAYS, lines, "log lines dropped: their reader is too slow");
             reported = Instant::now();
         }
         if let Some(Message::Mark(written)) = message {

@@ -3,16 +3,15 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use domain::{Condition, Key, Revisions};
+use domain::{Condition, Key, Revisions, Write};
 
-use super::{
+use crate::{
     number::integer,
     request::{Arguments, Request},
 };
-use crate::store::Put;
 
 /// An error reply, in the words of Redis where it has some.
-pub(super) type Error = Cow<'static, str>;
+pub type Error = Cow<'static, str>;
 
 const SYNTAX: Error = Cow::Borrowed("ERR syntax error");
 
@@ -21,23 +20,37 @@ const LONGEST_TTL: i64 = i64::MAX - (1 << 42);
 
 /// A command that is understood, but not carried out.
 #[derive(Debug)]
-pub(super) enum Command {
+pub enum Command {
+    /// Is anybody there? With what to answer.
     Ping(Option<Bytes>),
+    /// Say this.
     Echo(Bytes),
+    /// What is the value?
     Get(Key),
-    Set(Put),
+    /// Store a value.
+    Set(Write),
+    /// Delete these.
     Del(Vec<Key>),
+    /// How many of these are there?
     Exists(Vec<Key>),
+    /// How long will it be there?
     Ttl(Key),
-    /// With a pattern.
+    /// Which keys match this pattern?
     Keys(Bytes),
+    /// Send what is published on these channels.
     Subscribe(Vec<Bytes>),
+    /// Send it no longer; on none, if none is named.
     Unsubscribe(Vec<Bytes>),
+    /// Send a message to all who have subscribed to a channel.
     Publish {
+        /// To which.
         channel: Bytes,
+        /// Any bytes.
         message: Bytes,
     },
+    /// Close the connection.
     Quit,
+    /// Who is there?
     Hello,
     /// How many commands are there?
     Count,
@@ -51,7 +64,7 @@ pub(super) enum Command {
 
 /// A command as Redis' `COMMAND` describes it, and how its arguments are read.
 #[derive(Debug)]
-pub(super) struct Spec {
+pub struct Spec {
     /// In lower case.
     pub name: &'static str,
     /// What its work is called in logs.
@@ -67,7 +80,7 @@ pub(super) struct Spec {
 }
 
 /// All commands.
-pub(super) static COMMANDS: [Spec; 14] = {
+pub static COMMANDS: [Spec; 14] = {
     const fn spec(
         (name, task): (&'static str, &'static str),
         arity: i64,
@@ -110,7 +123,7 @@ pub(super) static COMMANDS: [Spec; 14] = {
 ///
 /// # Errors
 /// What to answer instead.
-pub(super) fn parse(request: &Request, is_subscribed: bool) -> Result<(&'static Spec, Command), Error> {
+pub fn parse(request: &Request, is_subscribed: bool) -> Result<(&'static Spec, Command), Error> {
     let mut words = request.arguments();
     let name = words.next().unwrap_or_default();
     let spec = spec(name).ok_or_else(|| unknown(name, words.clone()))?;
@@ -129,7 +142,7 @@ pub(super) fn parse(request: &Request, is_subscribed: bool) -> Result<(&'static 
 }
 
 /// Whether a web browser was made to speak to us: the words are those of HTTP, and what follows must not be carried out.
-pub(super) fn is_http(request: &Request) -> bool {
+pub fn is_http(request: &Request) -> bool {
     let name = request.arguments().next().unwrap_or_default();
     name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
@@ -202,7 +215,7 @@ fn set(mut words: Arguments<'_>) -> Result<Command, Error> {
         }
     }
     let ttl = expiry.map(|(unit, time)| ttl(unit, time)).transpose()?;
-    Ok(Command::Set(Put::new(key(name)?, value, ttl, condition)))
+    Ok(Command::Set(Write::new(key(name)?, value, ttl, condition)))
 }
 
 /// A time to live, given in units of so many milliseconds.

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Client, PATIENCE, Service, outcome, stop_while};
+use common::{Client, ONE_THREAD, PATIENCE, Service, outcome, stop_while};
 
 /// Sends commands and expects these answers, to the byte.
 fn say(client: &mut Client, commands: impl AsRef<[u8]>, answers: impl AsRef<[u8]>) {
@@ -552,7 +552,7 @@ fn a_command_that_drips_does_not_hold_the_drain() {
 #[test]
 fn who_sends_without_end_holds_neither_the_drain_nor_the_only_thread() {
     for commands in ["PING\r\n", "\r\n"] {
-        let mut service = Service::start(&["--worker-threads", "1", "--shutdown-grace", "60s"]);
+        let mut service = Service::start(&[ONE_THREAD, &["--shutdown-grace", "60s"]].concat());
         let (mut writes, mut reads) = (TcpStream::connect(service.address("tcp")).unwrap(), Vec::new());
         let mut answers = writes.try_clone().unwrap();
         let sender = thread::spawn(move || while writes.write_all(commands.repeat(10_000).as_bytes()).is_ok() {});
@@ -601,22 +601,22 @@ fn log_lines_name_the_connection_and_never_show_values() {
     assert!(log.iter().all(|line| !line.to_string().contains("secret")));
 }
 
-#[tokio::test]
-async fn a_client_library_of_redis_works() -> redis::RedisResult<()> {
+#[test]
+fn a_client_library_of_redis_works() -> redis::RedisResult<()> {
     let mut service = Service::start(&[]);
     let client = redis::Client::open("redis://".to_owned() + &service.address("tcp"))?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
-    let set: String = redis::cmd("SET").arg("k").arg("v").arg("EX").arg(100).query_async(&mut connection).await?;
+    let mut connection = client.get_connection()?;
+    let set: String = redis::cmd("SET").arg("k").arg("v").arg("EX").arg(100).query(&mut connection)?;
     assert_eq!(set, "OK");
     let found: (Option<String>, Option<String>, u64, Vec<String>) =
-        redis::pipe().get("k").get("nowhere").ttl("k").keys("*").query_async(&mut connection).await?;
+        redis::pipe().get("k").get("nowhere").ttl("k").keys("*").query(&mut connection)?;
     assert_eq!(found, (Some("v".to_owned()), None, 100, vec!["k".to_owned()]));
 
-    let mut subscriber = client.get_async_pubsub().await?;
-    subscriber.subscribe(&["c"]).await?;
-    let receivers: u64 = redis::cmd("PUBLISH").arg("c").arg("hello").query_async(&mut connection).await?;
+    let mut subscribed = client.get_connection()?;
+    let mut subscriber = subscribed.as_pubsub();
+    subscriber.subscribe("c")?;
+    let receivers: u64 = redis::cmd("PUBLISH").arg("c").arg("hello").query(&mut connection)?;
     assert_eq!(receivers, 1);
-    let message = futures_util::StreamExt::next(&mut subscriber.on_message()).await;
-    assert_eq!(message.map(|message| message.get_payload::<String>()), Some(Ok("hello".to_owned())));
+    assert_eq!(subscriber.get_message()?.get_payload::<String>()?, "hello");
     Ok(())
 }

@@ -1,37 +1,49 @@
 //! Patterns of `KEYS`: `*`, `?`, `[a-z]`, `[^a]` and `\`, for bytes, as Redis reads them.
 
-use tokio::task::yield_now;
-
 /// How many comparisons one command may cost: a pattern with many stars meets long names millions of times.
 const EFFORT: u64 = 20_000_000;
 
-/// Comparisons after which others have their turn: they take less than a millisecond.
+/// Comparisons after which others should have their turn: they take less than a millisecond.
 const PIECE: u64 = 200_000;
 
 /// A pattern, and how much work may still be spent on it.
 #[derive(Debug)]
-pub(super) struct Glob<'a> {
+pub struct Glob<'a> {
     /// As it was given.
     pattern: &'a [u8],
     /// Comparisons that are left.
     effort: u64,
-    /// How many will be left when others have their turn.
+    /// How many will be left when others should have their turn.
     pause: u64,
 }
 
 /// The pattern has cost more than a command may.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("matching the pattern takes too long: narrow it")]
-pub(super) struct TooCostly;
+pub struct TooCostly;
+
+/// How far a name has been compared.
+#[derive(Debug)]
+pub struct Matching<'a> {
+    /// What is left of the pattern.
+    pattern: &'a [u8],
+    /// What is left of the name.
+    name: &'a [u8],
+    /// What stood behind the latest star, and the name from where it was tried.
+    star: Option<(&'a [u8], &'a [u8])>,
+}
 
 impl<'a> Glob<'a> {
-    pub(super) fn new(pattern: &'a [u8]) -> Self {
+    /// Reads a pattern; there is none that is wrong.
+    #[must_use]
+    pub fn new(pattern: &'a [u8]) -> Self {
         Self { pattern, effort: EFFORT, pause: EFFORT - PIECE }
     }
 
     /// What every match begins with: only names with this prefix have to be looked at. A pattern that is no UTF-8 is
     /// cut where it stops being that.
-    pub(super) fn prefix(&self) -> &'a str {
+    #[must_use]
+    pub fn prefix(&self) -> &'a str {
         let literal = self.pattern.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(self.pattern.len());
         match str::from_utf8(&self.pattern[..literal]) {
             Ok(prefix) => prefix,
@@ -39,44 +51,49 @@ impl<'a> Glob<'a> {
         }
     }
 
-    /// Whether the pattern matches all of `name`. After a star it is tried from every byte on; only the latest star has
-    /// to be gone back to, since what an earlier one could take, the latest can take as well.
+    /// Begins to compare a name.
+    #[must_use]
+    pub fn compare<'n>(&self, name: &'n [u8]) -> Matching<'n>
+    where
+        'a: 'n,
+    {
+        Matching { pattern: self.pattern, name, star: None }
+    }
+
+    /// Whether the pattern matches all of a name; `None` when others should have their turn before it goes on. After a
+    /// star the pattern is tried from every byte on; only the latest star has to be gone back to, since what an earlier
+    /// one could take, the latest can take as well.
     ///
     /// # Errors
     /// When that has become too much work, for all names together.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost but the effort.
-    pub(super) async fn matches(&mut self, name: &[u8]) -> Result<bool, TooCostly> {
-        let (mut pattern, mut text) = (self.pattern, name);
-        let mut star: Option<(&[u8], &[u8])> = None;
+    pub fn matches(&mut self, matching: &mut Matching<'_>) -> Result<Option<bool>, TooCostly> {
         loop {
-            if let ([b'*', rest @ ..], _) = (pattern, text) {
+            if let [b'*', rest @ ..] = matching.pattern {
                 if rest.is_empty() {
-                    return Ok(true);
+                    return Ok(Some(true));
                 }
-                star = Some((rest, text));
-                pattern = rest;
+                matching.star = Some((rest, matching.name));
+                matching.pattern = rest;
                 continue;
             }
-            let is_match = match (pattern, text) {
-                ([], []) => return Ok(true),
-                ([_, ..], [byte, after @ ..]) => {
+            let is_match = match (matching.pattern, matching.name) {
+                ([], []) => return Ok(Some(true)),
+                (pattern @ [_, ..], [byte, after @ ..]) => {
                     let (is_match, rest) = one(pattern, *byte);
                     self.effort = self.effort.checked_sub((pattern.len() - rest.len()) as u64).ok_or(TooCostly)?;
-                    if self.effort < self.pause {
-                        self.pause = self.effort.saturating_sub(PIECE);
-                        yield_now().await;
-                    }
-                    (pattern, text) = (rest, after);
+                    (matching.pattern, matching.name) = (rest, after);
                     is_match
                 }
                 _ => false,
             };
             if !is_match {
-                let Some((rest, [_, after @ ..])) = star else { return Ok(false) };
-                star = Some((rest, after));
-                (pattern, text) = (rest, after);
+                let Some((rest, [_, after @ ..])) = matching.star else { return Ok(Some(false)) };
+                matching.star = Some((rest, after));
+                (matching.pattern, matching.name) = (rest, after);
+            }
+            if self.effort < self.pause {
+                self.pause = self.effort.saturating_sub(PIECE);
+                return Ok(None);
             }
         }
     }
@@ -116,8 +133,21 @@ fn class(mut pattern: &[u8], byte: u8) -> (bool, &[u8]) {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn patterns_match_as_in_redis() {
+    /// Whether `pattern` matches `name`, and how often others should have had their turn meanwhile.
+    fn matched(pattern: &[u8], name: &[u8]) -> (Result<bool, TooCostly>, u64) {
+        let mut glob = Glob::new(pattern);
+        let (mut matching, mut turns) = (glob.compare(name), 0);
+        loop {
+            match glob.matches(&mut matching) {
+                Ok(Some(is_match)) => return (Ok(is_match), turns),
+                Ok(None) => turns += 1,
+                Err(too_costly) => return (Err(too_costly), turns),
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_match_as_in_redis() {
         for (pattern, matching, other) in [
             ("", "", "a"),
             ("abc", "abc", "abcd"),
@@ -135,25 +165,9 @@ mod tests {
             ("\\*", "*", "a"),
             ("a\\", "a\\", "a"),
         ] {
-            assert_eq!(
-                Glob::new(pattern.as_bytes()).matches(matching.as_bytes()).await,
-                Ok(true),
-                "{pattern} {matching}"
-            );
-            assert_eq!(Glob::new(pattern.as_bytes()).matches(other.as_bytes()).await, Ok(false), "{pattern} {other}");
+            assert_eq!(matched(pattern.as_bytes(), matching.as_bytes()), (Ok(true), 0), "{pattern} {matching}");
+            assert_eq!(matched(pattern.as_bytes(), other.as_bytes()), (Ok(false), 0), "{pattern} {other}");
         }
-    }
-
-    #[tokio::test]
-    async fn others_have_their_turn_while_a_pattern_is_matched() {
-        let (pattern, name) = (format!("*{}b", "a".repeat(1000)), "a".repeat(1 << 20));
-        let (mut glob, mut turns) = (Glob::new(pattern.as_bytes()), 0);
-        tokio::select! {
-            biased;
-            result = glob.matches(name.as_bytes()) => assert_eq!(result, Err(TooCostly)),
-            () = async { loop { turns += 1; yield_now().await } } => {}
-        }
-        assert!(turns >= EFFORT / PIECE - 1, "{turns}");
     }
 
     #[test]
@@ -164,11 +178,13 @@ mod tests {
         assert_eq!(Glob::new(b"ab\xff*").prefix(), "ab");
     }
 
-    #[tokio::test]
-    async fn a_pattern_that_costs_too_much_is_given_up() {
+    #[test]
+    fn a_pattern_that_costs_much_lets_others_have_their_turn_and_one_that_costs_too_much_is_given_up() {
         let pattern = ["a*".repeat(500), "b".to_owned()].concat();
-        assert_eq!(Glob::new(pattern.as_bytes()).matches("a".repeat(1 << 20).as_bytes()).await, Ok(false));
+        assert_eq!(matched(pattern.as_bytes(), "a".repeat(1 << 20).as_bytes()).0, Ok(false));
         let pattern = format!("*{}b", "a".repeat(1000));
-        assert_eq!(Glob::new(pattern.as_bytes()).matches("a".repeat(1 << 20).as_bytes()).await, Err(TooCostly));
+        let (matched, turns) = matched(pattern.as_bytes(), "a".repeat(1 << 20).as_bytes());
+        assert_eq!(matched, Err(TooCostly));
+        assert!(turns >= EFFORT / PIECE - 1, "{turns}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which events are logged, and how that is changed while the service runs.
+//! Which events are logged, and how that is changed while the process runs.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -13,8 +13,9 @@ use tracing_subscriber::{
     reload,
 };
 
-/// The target of what operators must never miss: what listens, what was cut off, how it ended. No filter hides it.
-pub const ALWAYS: &str = "service::always";
+/// The target of what operators must never miss: what listens, what panicked, what was lost or cut off, how it ended. No
+/// filter hides it.
+pub const ALWAYS: &str = "process::always";
 
 /// Reads and replaces the log filter of the running service.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ const NUMBER: usize = 32;
 
 /// Why a line holds no number.
 #[derive(Debug)]
-pub(super) enum BadNumber {
+pub enum BadNumber {
     /// It is something else.
     Invalid,
     /// It does not end.
@@ -13,7 +13,7 @@ pub(super) enum BadNumber {
 }
 
 impl BadNumber {
-    pub(super) fn or<T>(self, invalid: T, endless: T) -> T {
+    pub fn or<T>(self, invalid: T, endless: T) -> T {
         match self {
             Self::Invalid => invalid,
             Self::Endless => endless,
@@ -22,7 +22,7 @@ impl BadNumber {
 }
 
 /// The number on the line that begins at `start`, and where the next line begins; `None`, if the line is not complete.
-pub(super) fn number(input: &[u8], start: usize) -> Result<Option<(i64, usize)>, BadNumber> {
+pub fn number(input: &[u8], start: usize) -> Result<Option<(i64, usize)>, BadNumber> {
     let line = input.get(start..).unwrap_or_default();
     // Nearly all of them: commands have few arguments, and those are short.
     if let [digit @ b'0'..=b'9', b'\r', b'\n', ..] = line {
@@ -43,7 +43,7 @@ pub(super) fn number(input: &[u8], start: usize) -> Result<Option<(i64, usize)>,
 }
 
 /// A number as Redis writes and reads it: no plus sign, no zeros in front.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
+pub fn integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {
         [b'0'] if digits.len() == text.len() => Some(0),
