@@ -1,7 +1,7 @@
 //! RESP as its clients meet it: every command, what is refused and in which words, and the end of the service.
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
-#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
+#![allow(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block, where tasks may not")]
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! Settings as their user meets them: what is refused, before anything is bound, and in which words.
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
-#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
+#![allow(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block, where tasks may not")]
 
 mod common;
 

@@ -62,7 +62,7 @@ fn no_log_filter_hides_what_listens_and_how_it_ended() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
+#[allow(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block, where tasks may not")]
 fn a_port_that_is_taken_fails_the_start_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

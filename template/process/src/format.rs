@@ -197,7 +197,6 @@ mod tests {
     }
 
     /// The span that is told with a line which `log` logs.
-    #[expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
     fn span_of(log: impl FnOnce()) -> Value {
         let (sender, lines) = mpsc::channel();
         let writer = move || Sent(sender.clone());
@@ -218,7 +217,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
     fn what_is_for_exporters_is_not_in_the_log() {
         let span = span_of(|| {
             let span = tracing::info_span!("request", id = 1, otel.kind = "server");

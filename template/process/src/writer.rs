@@ -30,7 +30,6 @@ pub(super) struct Flush(SyncSender<Message>);
 
 impl Flush {
     /// Waits until everything logged so far is written, or its reader has had its chance.
-    #[expect(clippy::disallowed_methods, reason = "it is called at the end of `main`, when no task is left")]
     pub(super) fn flush(&self) {
         let deadline = Instant::now() + FLUSH;
         let (written, is_written) = sync_channel(1);
@@ -79,7 +78,6 @@ impl Lines {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "it has a thread of its own, which is to wait")]
 fn write_lines(messages: &Receiver<Message>, lost: &AtomicU64) {
     let mut reported = Instant::now();
     loop {

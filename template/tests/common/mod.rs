@@ -1,7 +1,7 @@
 //! Starts the real service and talks to it as its clients do: over sockets, by signals, reading its log.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![expect(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block")]
+#![allow(clippy::disallowed_methods, reason = "a test is a thread of its own: it may block, where tasks may not")]
 #![expect(clippy::expect_used, reason = "in a test, what is not as expected should end it")]
 
 //{% if http %}
