@@ -1,0 +1,43 @@
+//! Whoever stops the program in the middle finds what was there before.
+
+mod common;
+
+use common::Place;
+use rustix::process::Signal;
+
+/// Runs it into `report.json` and sends the signal in the middle of its input.
+fn stopped(place: &Place, signal: Signal) -> (std::process::ExitStatus, String) {
+    let started = place.started(&["-", "--output", "report.json"]);
+    started.signal(signal);
+    started.ended()
+}
+
+#[test]
+fn a_signal_ends_it_at_once_though_stdin_is_silent() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let place = Place::empty();
+        let (status, said) = stopped(&place, signal);
+        assert_eq!(status.code(), Some(code));
+        assert_eq!(said, "interrupted: no report was written\n");
+        assert_eq!(place.names(), [""; 0]);
+    }
+}
+
+#[test]
+fn an_old_report_survives_a_signal_and_a_kill() {
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let place = Place::empty();
+        place.write("report.json", "old");
+        stopped(&place, signal);
+        assert_eq!(place.read("report.json"), "old");
+        assert_eq!(place.names(), ["report.json"]);
+    }
+}
+
+#[test]
+fn a_kill_leaves_no_report_and_nothing_else() {
+    let place = Place::empty();
+    let (status, said) = stopped(&place, Signal::KILL);
+    assert_eq!((status.code(), said.as_str()), (None, ""));
+    assert_eq!(place.names(), [""; 0]);
+}
