@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asyncscaffold import git, stop
+from asyncscaffold import git, lockfile, stop
 from asyncscaffold.errors import Refused
 from asyncscaffold.staging import Staging
 
 MESSAGE = "Start the project"
 """The first commit's message."""
-
-CARGO_SECONDS = 120
-"""How long cargo may take over the lock file: another cargo may hold its lock."""
 
 
 @dataclass(frozen=True)
@@ -152,28 +148,15 @@ def _commit(project: Path, target: Target, made: Made) -> str:
 
 def _trim_lock(project: Path, made: Made) -> None:
     """Let cargo drop from Cargo.lock what the chosen capabilities do not need, without network."""
-    lock = project / "Cargo.lock"
-    if not lock.is_file():
+    if not (project / lockfile.NAME).is_file():
         return
-    cargo = shutil.which("cargo")
-    if cargo is None:
+    outcome = lockfile.settle(project, run_in=project)
+    if outcome == "no cargo":
         made.notes.append(
             "cargo was not found: nothing could be checked, and Cargo.lock still lists every "
             "capability's crates. Install Rust from https://rustup.rs; the first build trims it."
         )
-        return
-    before = lock.read_bytes()
-    try:
-        subprocess.run(
-            [cargo, "update", "--workspace", "--offline", "--quiet"],
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=CARGO_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError):
-        lock.write_bytes(before)
+    elif outcome == "failed":
         made.notes.append(
             "Cargo.lock still lists every capability's crates: cargo trims it at the first build."
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncscaffold import git, merge, render, rendered, renders, report
+from asyncscaffold import git, lockfile, merge, render, rendered, renders, report
 from asyncscaffold.answers import Given, complete, gather
 from asyncscaffold.decision import next_record
 from asyncscaffold.errors import Refused, Usage
@@ -18,7 +18,7 @@ from asyncscaffold.new import confirm, context
 from asyncscaffold.outcome import Outcome
 from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.renders import Side
-from asyncscaffold.template import Template, checkout, find
+from asyncscaffold.template import Template, checkout, find, shipped
 from asyncscaffold.values import nearest
 
 
@@ -149,6 +149,8 @@ def _move(
             held_back=renders.excluded(evaluator, project.answers, extra),
             same_version=old == new,
         )
+        if options.trust or (options.template is None and project.url == str(shipped())):
+            plan = lockfile.follow(plan, project.root, theirs / lockfile.NAME)
         document |= plan.as_json()
         head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
         head += " (an older version)" if old.sha != new.sha and _has(old, new) else ""

@@ -100,7 +100,8 @@ def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
             "",
             "Nothing was committed: `git diff` shows the changes, `cargo test` checks them.",
         ]
-    if applied and any(Path(change.path).name == "Cargo.toml" for change in plan.changes):
+    names = {Path(change.path).name for change in plan.changes}
+    if applied and "Cargo.toml" in names and "Cargo.lock" not in names:
         lines.append("Cargo.lock follows with the next cargo build: commit it with them.")
     if applied and plan.conflicts:
         lines.append("While markers are left, the next add, remove or update is refused.")

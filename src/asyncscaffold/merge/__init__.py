@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from asyncscaffold.merge.applying import Recovered, apply, recover
+from asyncscaffold.merge.disk import look
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
 from asyncscaffold.merge.sides import matcher, own_files
@@ -21,6 +22,7 @@ __all__ = [
     "apply",
     "leftover_markers",
     "lock",
+    "look",
     "matcher",
     "own_files",
     "plan",
