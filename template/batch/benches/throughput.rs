@@ -1,6 +1,6 @@
 //! One thread against many, over the same entries in memory: `cargo bench`.
 
-use std::{io::Cursor, thread::available_parallelism};
+use std::{io::Cursor, sync::Arc, thread::available_parallelism};
 
 use batch::{Pieces, Rules, Source, parallel, serial};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -8,17 +8,17 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 /// How many entries, of some 190 bytes.
 const ENTRIES: usize = 100_000;
 
-fn dump() -> Vec<u8> {
+fn dump() -> Arc<[u8]> {
     let value = "0123456789abcdef".repeat(10);
     let entry = |number| format!("{{\"key\":\"user{}:{number}\",\"value\":\"{value}\"}}\n", number % 100);
-    (0..ENTRIES).map(entry).collect::<String>().into_bytes()
+    (0..ENTRIES).map(entry).collect::<String>().into_bytes().into()
 }
 
 fn throughput(criterion: &mut Criterion) {
     let rules = Rules { separator: ":".to_owned(), max_line_bytes: 1 << 24, max_prefixes: 1000 };
     let dump = dump();
     let pieces = || {
-        let bytes = Box::new(Cursor::new(dump.clone()));
+        let bytes = Box::new(Cursor::new(Arc::clone(&dump)));
         Pieces::new([Source { name: "dump".into(), bytes: Ok(bytes) }].into_iter(), rules.max_line_bytes)
     };
     let mut group = criterion.benchmark_group("throughput");

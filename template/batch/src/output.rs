@@ -10,7 +10,10 @@ use std::{
     mem,
     os::{
         fd::AsFd,
-        unix::fs::{MetadataExt, PermissionsExt, fchown},
+        unix::{
+            ffi::OsStrExt,
+            fs::{MetadataExt, PermissionsExt, fchown},
+        },
     },
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -50,12 +53,18 @@ impl Output {
         let failed = |source| Error::Write { output: name.clone(), source };
         let (place, identity) = match path.metadata() {
             Ok(there) if there.is_dir() => return Err(no_place("it is a directory")),
-            // Through a link, so that the link stays, and the file that it names is replaced.
-            Ok(there) if there.is_file() => (Place::File(path.canonicalize().map_err(failed)?), identity(&there)),
+            Ok(there) if there.is_file() => {
+                // A rename would not mind that it is write-protected; whoever did that would.
+                File::options().write(true).open(&path).map_err(failed)?;
+                // Through a link, so that the link stays, and the file that it names is replaced.
+                (Place::File(path.canonicalize().map_err(failed)?), identity(&there))
+            }
             Ok(_) => (Place::Stream(path), None),
             Err(_) if path.is_symlink() => return Err(no_place("it is a link to nothing")),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            Err(_) if path.file_name().is_none() => return Err(no_place("it names no file")),
+            Err(_) if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") => {
+                return Err(no_place("it names no file"));
+            }
             Err(_) if !directory(&path).is_dir() => return Err(no_place("its directory is not there")),
             Err(_) => (Place::File(path), None),
         };

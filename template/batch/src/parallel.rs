@@ -14,13 +14,14 @@ use rayon::{
     iter::{IntoParallelIterator, ParallelIterator},
 };
 
-use crate::{Error, Part, Piece, Rules, Total};
+use crate::{Error, Origin, Part, Piece, Rules, Total};
 
 /// Bytes of input that a thread gets at a time: some milliseconds of work, beside which the wait for the slowest thread
 /// is short. Two such batches are in memory, one being read and one being computed.
 const BATCH_BYTES_A_THREAD: usize = 1024 * 1024;
 
 type Batch = Vec<Result<Piece, Error>>;
+type Parts = Vec<Result<(Origin, Part), Error>>;
 
 /// Sums up all pieces on `threads` threads.
 ///
@@ -43,13 +44,14 @@ where
     let reader = thread::Builder::new().name("read".to_owned());
     let reader = reader.spawn(move || read(pieces, threads, &sender)).map_err(Error::Threads)?;
     let mut total = Total::new(rules);
+    let mut parts = Parts::new();
     for batch in batches {
-        let parts: Vec<_> = pool.install(|| batch.into_par_iter().map(|piece| compute(piece, rules)).collect());
-        for part in parts {
-            let (origin, part) = part?;
-            total.add(&origin, part)?;
-        }
+        // Adding is a tenth of the work. One thread does it while the others go on, and then helps them.
+        let (next, added) = pool.join(|| compute(batch, rules), || add(&mut total, parts));
+        added?;
+        parts = next;
     }
+    add(&mut total, parts)?;
     match reader.join() {
         Ok(()) => Ok(total),
         // Then it is not known whether that was all.
@@ -57,9 +59,16 @@ where
     }
 }
 
-fn compute(piece: Result<Piece, Error>, rules: &Rules) -> Result<(crate::Origin, Part), Error> {
-    let Piece { origin, lines } = piece?;
-    Ok((origin, Part::of(&lines, rules)))
+fn compute(batch: Batch, rules: &Rules) -> Parts {
+    let part = |Piece { origin, lines }| (origin, Part::of(&lines, rules));
+    batch.into_par_iter().map(|piece| piece.map(part)).collect()
+}
+
+fn add(total: &mut Total, parts: Parts) -> Result<(), Error> {
+    parts.into_iter().try_for_each(|part| {
+        let (origin, part) = part?;
+        total.add(&origin, part)
+    })
 }
 
 /// Reads until the end, or until nobody wants more.

@@ -56,3 +56,14 @@ impl Drop for Close {
         self.0.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_panics_is_told_from_one_that_returns() {
+        assert!(matches!(run(|| 7), Ok(Ended::Returned(7))));
+        assert!(matches!(run(|| -> u8 { panic!("on purpose") }), Ok(Ended::Panicked)));
+    }
+}

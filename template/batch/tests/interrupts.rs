@@ -2,13 +2,18 @@
 
 mod common;
 
-use common::Place;
+use std::{
+    io::Read,
+    process::{ExitStatus, Stdio},
+};
+
+use common::{Place, entry, send};
 use rustix::process::Signal;
 
 /// Runs it into `report.json` and sends the signal in the middle of its input.
-fn stopped(place: &Place, signal: Signal) -> (std::process::ExitStatus, String) {
+fn stopped(place: &Place, signal: Signal) -> (ExitStatus, String) {
     let started = place.started(&["-", "--output", "report.json"]);
-    started.signal(signal);
+    send(&started.child, signal);
     started.ended()
 }
 
@@ -40,4 +45,15 @@ fn a_kill_leaves_no_report_and_nothing_else() {
     let (status, said) = stopped(&place, Signal::KILL);
     assert_eq!((status.code(), said.as_str()), (None, ""));
     assert_eq!(place.names(), [""; 0]);
+}
+
+#[test]
+fn a_signal_ends_it_though_nobody_reads_the_report() {
+    // More than a pipe holds.
+    let place = Place::with_dump((0..1000).map(|prefix| entry(&format!("{prefix}:1"), "")).collect::<String>());
+    let mut child = place.program(&["dump.jsonl"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    send(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }

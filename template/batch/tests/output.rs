@@ -45,6 +45,19 @@ fn an_old_file_is_replaced_and_its_permissions_stay() {
 }
 
 #[test]
+fn a_write_protected_file_is_not_replaced() {
+    let place = place();
+    place.write("report.json", "old");
+    fs::set_permissions(place.path("report.json"), Permissions::from_mode(0o440)).unwrap();
+    if File::options().write(true).open(place.path("report.json")).is_ok() {
+        return; // Nothing is protected from root.
+    }
+    let said = place.refusal(1, &["dump.jsonl", "-o", "report.json"]);
+    assert!(said.starts_with("report.json: the report can't be written: Permission denied"), "{said}");
+    assert_eq!(place.read("report.json"), "old");
+}
+
+#[test]
 fn through_a_link_its_file_is_replaced() {
     let place = place();
     fs::create_dir(place.path("reports")).unwrap();
@@ -75,6 +88,7 @@ fn where_no_file_can_be_nothing_is_read() {
         ("dangling", "a link to nothing"),
         ("dump.jsonl/report.json", "Not a directory"),
         ("missing/..", "names no file"),
+        ("missing/", "names no file"),
     ] {
         let said = place.refusal(1, &["dump.jsonl", "--output", output]);
         assert!(said.starts_with(&format!("{output}: the report can't be written: ")), "{said}");

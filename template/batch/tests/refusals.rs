@@ -69,8 +69,8 @@ fn a_line_without_an_end_takes_no_memory() {
     let place = Place::with_dump(entry("user:1", "a"));
     let sparse = File::create(place.path("sparse.jsonl")).unwrap();
     sparse.set_len(1 << 30).unwrap();
-    // With less memory than the line has bytes.
-    let limited = format!("ulimit -v 800000; exec {PROGRAM} dump.jsonl sparse.jsonl");
+    // With less memory than the line has bytes; threads do not set some aside.
+    let limited = format!("ulimit -v 800000; MALLOC_ARENA_MAX=1 exec {PROGRAM} dump.jsonl sparse.jsonl");
     let output = Command::new("sh").arg("-c").arg(limited).current_dir(place.path("")).output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");

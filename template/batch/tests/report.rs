@@ -65,6 +65,17 @@ fn inputs_count_in_the_order_in_which_they_are_named_and_stdin_is_one() {
 }
 
 #[test]
+fn a_pipe_with_a_name_is_read_as_a_file_is() {
+    let place = Place::empty();
+    let (stdin, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(entry("a:1", "x").as_bytes()).unwrap();
+    drop(writer);
+    let output = place.program(&["/dev/stdin"]).stdin(stdin).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["entries"], 1);
+}
+
+#[test]
 fn the_digest_does_not_see_the_form_of_a_line_or_its_time_to_live() {
     let place = Place::with_dump("{\"key\":\"a\",\"value\":\"b\"}\n");
     place.write("other.jsonl", "\u{feff} {\"ttl_ms\": 7, \"value\":\"\\u0062\", \"key\":\"a\"}\r\n\r\n");

@@ -110,10 +110,6 @@ pub struct Started {
 }
 
 impl Started {
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it should run");
-    }
-
     /// Ends its input, and waits until it is done.
     pub fn finished(self) {
         let Self { child, stdin } = self;
@@ -130,6 +126,10 @@ impl Started {
         assert_eq!(text(&output.stdout), "", "nothing is written");
         (output.status, text(&output.stderr).to_owned())
     }
+}
+
+pub fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it should run");
 }
 
 pub fn text(bytes: &[u8]) -> &str {
