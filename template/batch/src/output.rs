@@ -180,3 +180,54 @@ impl Unfinished {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A directory with an old report, and the path of that.
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        File::create_new(&path).unwrap().write_all(b"old").unwrap();
+        (directory, path)
+    }
+
+    fn files(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn whoever_abandons_it_takes_it_away_and_it_is_not_put_into_place() {
+        let (directory, path) = place();
+        let unfinished = Unfinished::default();
+        unfinished.begin(directory.path()).unwrap().write_all(b"new").unwrap();
+        assert_eq!(files(directory.path()), 2);
+        assert!(unfinished.abandon());
+        assert_eq!(files(directory.path()), 1);
+        assert!(unfinished.finish(Ok(&path)).is_err());
+        assert!(unfinished.begin(directory.path()).is_err());
+        assert_eq!((files(directory.path()), path.metadata().unwrap().len()), (1, 3));
+    }
+
+    #[test]
+    fn what_is_in_place_is_not_abandoned() {
+        let (directory, path) = place();
+        let unfinished = Unfinished::default();
+        unfinished.begin(directory.path()).unwrap().write_all(b"new one").unwrap();
+        unfinished.finish(Ok(&path)).unwrap();
+        assert!(!unfinished.abandon());
+        assert_eq!((files(directory.path()), path.metadata().unwrap().len()), (1, 7));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_removed() {
+        let (directory, path) = place();
+        let unfinished = Unfinished::default();
+        drop(unfinished.begin(directory.path()).unwrap());
+        assert!(unfinished.finish(Err(io::ErrorKind::StorageFull.into())).is_err());
+        assert_eq!((files(directory.path()), path.metadata().unwrap().len()), (1, 3));
+    }
+}

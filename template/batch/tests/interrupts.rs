@@ -4,7 +4,10 @@ mod common;
 
 use std::{
     io::Read,
+    os::unix::process::ExitStatusExt,
     process::{ExitStatus, Stdio},
+    thread,
+    time::Duration,
 };
 
 use common::{Place, entry, send};
@@ -56,4 +59,27 @@ fn a_signal_ends_it_though_nobody_reads_the_report() {
     stdout.read_exact(&mut [0]).unwrap();
     send(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn at_whatever_moment_it_is_stopped_the_report_is_the_old_one_or_the_new_one() {
+    let place = Place::with_dump(entry("user:1", "a").repeat(1000));
+    let new = String::from_utf8(place.run(&["dump.jsonl"]).stdout).unwrap();
+    for moment in 0..40 {
+        place.write("report.json", "old");
+        let mut child = place.program(&["dump.jsonl", "-o", "report.json"]).stderr(Stdio::null()).spawn().unwrap();
+        // Whatever it does then: all of it together takes some 20 ms.
+        thread::sleep(Duration::from_micros(moment * 500));
+        send(&child, if moment % 2 == 0 { Signal::TERM } else { Signal::KILL });
+        let status = child.wait().unwrap();
+        let report = place.read("report.json");
+        assert!(if status.success() { report == new } else { report == "old" || report == new }, "{status}: {report}");
+        // Only a kill can leave what it was writing, and under another name.
+        let names = place.names();
+        let others = names.iter().filter(|name| !["dump.jsonl", "report.json"].contains(&name.as_str()));
+        for other in others {
+            assert!(status.signal() == Some(9) && other.starts_with('.'), "{status}: {other}");
+            std::fs::remove_file(place.path(other)).unwrap();
+        }
+    }
 }
