@@ -7,14 +7,15 @@ mod common;
 
 use std::{
     fs,
-    io::{ErrorKind, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
+    process::Command,
     sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
 };
 
-use common::{Client, ONE_THREAD, PATIENCE, Service, outcome, stop_while};
+use common::{Client, ONE_THREAD, PATIENCE, PROGRAM, Service, outcome, stop_while};
 
 /// Sends commands and expects these answers, to the byte.
 fn say(client: &mut Client, commands: impl AsRef<[u8]>, answers: impl AsRef<[u8]>) {
@@ -32,7 +33,6 @@ fn hears(client: &mut Client, answers: impl AsRef<[u8]>) {
 
 /// Expects one line, which it returns.
 fn line(client: &mut Client) -> String {
-    use std::io::BufRead;
     let mut line = String::new();
     client.0.read_line(&mut line).unwrap();
     line
@@ -184,17 +184,6 @@ fn a_key_expires() {
     assert!(start.elapsed() > Duration::from_millis(900), "{:?}", start.elapsed());
 }
 
-//{% if http %}
-#[test]
-fn the_keys_are_those_of_http() {
-    let mut service = Service::start(&[]);
-    let (mut client, mut http) = (service.connect("tcp"), service.connect("http"));
-    assert_eq!(http.put("/v1/keys/k", "from http").status, 201);
-    say(&mut client, "GET k\r\nSET k 'from tcp'\r\n", "$9\r\nfrom http\r\n+OK\r\n");
-    assert_eq!(http.get("/v1/keys/k").body, b"from tcp");
-}
-
-//{% endif %}
 #[test]
 fn a_malformed_frame_is_answered_and_ends_the_connection() {
     let mut service = Service::start(&["--max-body-bytes", "1000"]);
@@ -262,6 +251,39 @@ fn a_length_that_is_claimed_takes_no_memory() {
         clients.push(client);
     }
     assert!(memory(&service) < before + 10_000, "{} KiB, before {before}", memory(&service));
+}
+
+#[test]
+fn above_the_cap_clients_wait_unaccepted() {
+    let mut service = Service::start(&["--max-connections", "1"]);
+    let (mut first, mut second) = (service.connect("tcp"), service.connect("tcp"));
+    say(&mut first, "PING\r\n", "+PONG\r\n");
+    second.send("PING\r\n");
+    say(&mut first, "PING\r\n", "+PONG\r\n");
+    assert!(!has_come(&second), "it should not be served yet");
+    drop(first);
+    hears(&mut second, "+PONG\r\n");
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing_and_its_loss_is_counted() {
+    let mut child = Service::spawn(Command::new(PROGRAM).args(["--log-filter", "debug"]));
+    let mut log = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let listening = log.find(|line| line.contains(r#""listener":"tcp""#)).unwrap();
+    let listening: serde_json::Value = serde_json::from_str(&listening).unwrap();
+    // From here on nobody reads. A pipe holds 64 KiB, the queue 4096 lines: each command logs one of more than 100 bytes.
+    let mut client = Client::to(listening["addr"].as_str().unwrap());
+    for _ in 0..60 {
+        say(&mut client, "PING\r\n".repeat(100), "+PONG\r\n".repeat(100));
+    }
+    let kill = format!("kill -TERM {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let log: Vec<_> = log.collect();
+    let counted =
+        log.iter().filter_map(|line| line.split_once(r#""lines":"#)?.1.split(',').next()?.parse::<u64>().ok());
+    assert!(counted.sum::<u64>() > 0);
+    assert!(log.last().unwrap().contains(r#""outcome":"drained""#));
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

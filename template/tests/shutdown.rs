@@ -14,7 +14,7 @@ use common::{PROGRAM, Service, outcome};
 fn each_signal_drains_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut service = Service::start(&[]);
-        assert_eq!(service.connect("admin").get("/readyz").status, 200);
+        service.until_ready();
         service.signal(signal);
         let (code, log) = service.ended();
         assert_eq!((code, outcome(&log)), (0, "drained"));

@@ -237,3 +237,17 @@ fn a_refusal_reaches_an_http2_client_that_goes_on_sending() {
     client.send([frame(DATA, 1, 1, &[0; 10]), http2::get(3, "/nowhere")].concat());
     assert!(std::iter::from_fn(|| next_frame(&mut client)).any(|(kind, _)| kind == HEADERS), "the connection lives on");
 }
+//{% if tcp %}
+
+#[test]
+fn the_keys_of_http_are_those_of_resp() {
+    let mut service = Service::start(&[]);
+    let (mut client, mut http) = (service.connect("tcp"), service.connect("http"));
+    assert_eq!(http.put("/v1/keys/k", "from http").status, 201);
+    client.send("GET k\r\nSET k 'from tcp'\r\n");
+    let mut answers = [0; 20];
+    client.0.read_exact(&mut answers).unwrap();
+    assert_eq!(&answers, b"$9\r\nfrom http\r\n+OK\r\n");
+    assert_eq!(http.get("/v1/keys/k").body, b"from tcp");
+}
+//{% endif %}

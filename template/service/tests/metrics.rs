@@ -1,42 +1,9 @@
-//! What Prometheus is told, and what nobody can make it be told.
+//! What Prometheus is told of the runtime and of requests, and what nobody can make it be told.
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
-use std::collections::BTreeSet;
-
-use common::Service;
-
-/// The measurements, as Prometheus would get them.
-fn scrape(service: &mut Service) -> String {
-    let response = service.connect("admin").get("/metrics");
-    assert_eq!(response.status, 200);
-    assert!(response.headers["content-type"].starts_with("text/plain; version=0.0.4"), "{:?}", response.headers);
-    String::from_utf8_lossy(&response.body).into_owned()
-}
-
-/// The value of a series, written as Prometheus writes it.
-fn value(text: &str, series: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok())
-}
-
-#[test]
-fn every_series_has_a_type_and_a_meaning_and_each_is_told_once() {
-    let text = scrape(&mut Service::start(&[]));
-    let names = |kind: &str| -> Vec<&str> {
-        text.lines().filter_map(|line| line.strip_prefix(kind)?.trim_start().split(' ').next()).collect()
-    };
-    let types = names("# TYPE");
-    assert_eq!(types, names("# HELP"), "{text}");
-    assert_eq!(types.len(), types.iter().collect::<BTreeSet<_>>().len(), "{text}");
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let name = line.split(['{', ' ']).next().unwrap_or_default();
-        let is_known = |kind: &&str| ["", "_bucket", "_sum", "_count"].iter().any(|end| name == format!("{kind}{end}"));
-        assert!(types.iter().any(is_known), "{line}");
-        assert!(line.rsplit(' ').next().is_some_and(|value| value.parse::<f64>().is_ok()), "{line}");
-    }
-}
+use common::{Service, scrape, value};
 
 #[test]
 fn the_runtime_and_the_connections_are_measured() {
@@ -112,39 +79,5 @@ fn what_is_shed_and_what_streams_is_counted_and_a_scrape_is_never_shed() {
     assert_eq!(value(&text, r#"requests_shed_total{interface="http"}"#), Some(1.0), "{text}");
     drop(stream);
     while value(&scrape(&mut service), "streams_open") != Some(0.0) {}
-}
-//{% endif %}
-//{% if tcp %}
-
-#[test]
-fn commands_are_counted_by_name_errors_by_kind_and_what_came_together_is_timed() {
-    use std::io::Read;
-    let mut service = Service::start(&[]);
-    let before = scrape(&mut service);
-    let mut client = service.connect("tcp");
-    client.send("SET k v\r\nget k\r\nGET k\r\nKEYS *\r\nGET\r\nMADE UP\r\nHELLO 3\r\nQUIT\r\n");
-    let mut answers = String::new();
-    let read = client.0.read_to_string(&mut answers);
-    assert!(read.is_ok_and(|_| answers.ends_with("+OK\r\n")), "{answers}");
-    let text = scrape(&mut service);
-    for (series, count) in [
-        (r#"resp_commands_total{command="get"}"#, 2.0),
-        (r#"resp_commands_total{command="set"}"#, 1.0),
-        (r#"resp_commands_total{command="keys"}"#, 1.0),
-        (r#"resp_commands_total{command="ping"}"#, 0.0),
-        (r#"resp_errors_total{error="ERR"}"#, 2.0),
-        (r#"resp_errors_total{error="NOPROTO"}"#, 1.0),
-        (r#"resp_errors_total{error="BUSY"}"#, 0.0),
-        (r#"requests_shed_total{interface="tcp"}"#, 0.0),
-    ] {
-        assert_eq!(value(&text, series), Some(count), "{series} in\n{text}");
-    }
-    let series = |text: &str| text.lines().filter(|line| line.starts_with("resp_")).count();
-    assert_eq!(series(&text), series(&before), "a client makes no series");
-    let mut client = service.connect("tcp");
-    client.send("PING\r\n");
-    let mut pong = [0; 7];
-    assert!(client.0.read_exact(&mut pong).is_ok());
-    while value(&scrape(&mut service), "resp_batch_duration_seconds_count") != Some(1.0) {}
 }
 //{% endif %}

@@ -41,6 +41,28 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_my-service");
 //{% endfilter %}
 
 //{% if false %}
+const ADDRESSES: &[&str] = match option_env!("CARGO_BIN_EXE_my-service") {
+    Some(_) => &["APP_HTTP_ADDR", "APP_TCP_ADDR", "APP_ADMIN_ADDR"],
+    None => &["APP_TCP_ADDR", "APP_ADMIN_ADDR"],
+};
+#[cfg(false)]
+//{% endif %}
+/// Where it listens, as far as it does so by default.
+#[rustfmt::skip]
+const ADDRESSES: &[&str] = &[
+    //{% if http %}
+    "APP_HTTP_ADDR",
+    //{% endif %}
+    //{% if grpc_alone %}
+    "APP_GRPC_ADDR",
+    //{% endif %}
+    //{% if tcp %}
+    "APP_TCP_ADDR",
+    //{% endif %}
+    "APP_ADMIN_ADDR",
+];
+
+//{% if false %}
 #[cfg(false)]
 //{% endif %}
 //{% if tokio %}
@@ -96,20 +118,8 @@ impl Service {
                 command.env_remove(name);
             }
         }
-        //{% if false %}
-        #[cfg(false)] // Live, gRPC shares the port of HTTP.
-        //{% endif %}
-        //{% if grpc_alone %}
-        let command = command.env("APP_GRPC_ADDR", "127.0.0.1:0");
-        //{% endif %}
         command
-            //{% if http %}
-            .env("APP_HTTP_ADDR", "127.0.0.1:0")
-            //{% endif %}
-            //{% if tcp %}
-            .env("APP_TCP_ADDR", "127.0.0.1:0")
-            //{% endif %}
-            .env("APP_ADMIN_ADDR", "127.0.0.1:0")
+            .envs(ADDRESSES.iter().map(|name| (name, "127.0.0.1:0")))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program of this package should start")
@@ -153,11 +163,20 @@ impl Service {
         assert!(status.success(), "{kill}");
     }
 
+    /// Waits until `/readyz` says 200: admin is served first.
+    pub fn until_ready(&mut self) {
+        self.until("/readyz", 200);
+    }
+
     /// Waits until `/readyz` says 503.
     pub fn until_not_ready(&mut self) {
+        self.until("/readyz", 503);
+    }
+
+    fn until(&mut self, path: &str, status: u16) {
         let start = Instant::now();
-        while self.connect("admin").get("/readyz").status != 503 {
-            assert!(start.elapsed() < PATIENCE, "it should have become unready");
+        while self.connect("admin").get(path).status != status {
+            assert!(start.elapsed() < PATIENCE, "{path} should have become {status}");
         }
     }
 
@@ -186,6 +205,22 @@ pub fn outcome(log: &[Value]) -> &str {
     last["outcome"].as_str().expect("an outcome")
 }
 
+//{% if metrics %}
+/// The measurements, as Prometheus would get them.
+pub fn scrape(service: &mut Service) -> String {
+    let response = service.connect("admin").get("/metrics");
+    assert_eq!(response.status, 200);
+    assert!(response.headers["content-type"].starts_with("text/plain; version=0.0.4"), "{:?}", response.headers);
+    String::from_utf8_lossy(&response.body).into_owned()
+}
+
+/// The value of a series, written as Prometheus writes it.
+pub fn value(text: &str, series: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok())
+}
+
+//{% endif %}
 /// Stops the service while a client goes on sending `bytes`, one after the other; it should not wait for that.
 pub fn stop_while(service: Service, mut client: Client, bytes: &[u8]) {
     let asked = Instant::now();

@@ -1,6 +1,5 @@
 //! The admin listener: it answers whatever goes on elsewhere, and says what it does not know.
 
-#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use common::Service;
@@ -24,6 +23,7 @@ fn what_it_does_not_know_is_a_problem() {
 #[test]
 fn the_cap_for_clients_is_not_one_for_operators() {
     let mut service = Service::start(&["--max-connections", "1"]);
+    service.until_ready();
     let mut operators: Vec<_> = (0..20).map(|_| service.connect("admin")).collect();
     for operator in &mut operators {
         assert_eq!(operator.get("/readyz").status, 200);

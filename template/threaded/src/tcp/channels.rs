@@ -1,0 +1,234 @@
+//! `PUBLISH`: the channels that clients have subscribed to, and the messages that wait until a subscriber takes them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io::{self, Write},
+    os::unix::net::UnixStream,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use domain::Event;
+
+use crate::store::Watcher;
+
+/// Events that may wait for one subscriber. It is told how many it has missed beyond that.
+const EVENTS: usize = 1024;
+
+/// Bytes of messages that may wait for one subscriber, unless one message alone has more.
+const ROOM: usize = 1024 * 1024;
+
+/// Bytes that may wait for all subscribers together, a message counted once for each of them.
+const ALL: usize = 256 * 1024 * 1024;
+
+/// How much of it each of them may have, even so.
+const FAIR: usize = 64 * 1024;
+
+/// What a message costs beside its bytes.
+const MESSAGE: usize = 64;
+
+/// How long a publisher waits for one subscriber that is behind: it may only have had no turn yet.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// All channels that clients have subscribed to. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Channels {
+    subscribers: Arc<Mutex<HashMap<Bytes, Vec<Arc<Mailbox>>>>>,
+    /// How many bytes wait for all subscribers.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// What waits for one subscriber.
+pub(super) struct Mailbox {
+    inside: Mutex<Inside>,
+    /// Something was taken out.
+    taken: Condvar,
+    /// Wakes the subscriber's thread, which waits for its socket at the same time: a byte for a mailbox that was empty.
+    bell: UnixStream,
+    /// How many bytes wait for all subscribers.
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Inside {
+    told: VecDeque<Told>,
+    /// The bytes of its messages.
+    bytes: usize,
+    /// How many of it are events.
+    events: usize,
+    /// Events that found no place.
+    missed: u64,
+    /// Nothing more is put in: the subscriber was too far behind.
+    is_closed: bool,
+}
+
+/// What a subscriber is told.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A message, in the form in which it is sent.
+    Message(Bytes),
+    /// Something has happened to a key.
+    Event(Event),
+    /// So many events were missed.
+    Missed(u64),
+}
+
+impl Mailbox {
+    /// An empty mailbox, and what becomes readable when there is something in it.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub(super) fn new(channels: &Channels) -> io::Result<(Arc<Self>, UnixStream)> {
+        let (bell, rung) = UnixStream::pair()?;
+        rung.set_nonblocking(true)?;
+        bell.set_nonblocking(true)?;
+        let waiting = Arc::clone(&channels.waiting);
+        Ok((Arc::new(Self { inside: Mutex::default(), taken: Condvar::new(), bell, waiting }), rung))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what comes next; an error says that there is a gap, and nothing more will come.
+    pub(super) fn take(&self) -> Result<Option<Told>, ()> {
+        let mut inside = self.lock();
+        let told = inside.told.pop_front();
+        match &told {
+            Some(Told::Message(frame)) => {
+                let bytes = frame.len() + MESSAGE;
+                inside.bytes -= bytes;
+                self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+                self.taken.notify_all();
+            }
+            Some(Told::Event(_)) => inside.events -= 1,
+            Some(Told::Missed(_)) => {}
+            None if inside.missed > 0 => return Ok(Some(Told::Missed(std::mem::take(&mut inside.missed)))),
+            None if inside.is_closed => return Err(()),
+            None => {}
+        }
+        Ok(told)
+    }
+
+    fn put(&self, inside: &mut Inside, told: Told) {
+        if inside.told.is_empty() {
+            // A full pipe has rung already.
+            (&self.bell).write(&[0]).unwrap_or_default();
+        }
+        inside.told.push_back(told);
+    }
+
+    /// Puts a message in, once there is room for it. A subscriber for which there is none in time gets nothing more: it
+    /// does not read, and a gap would be taken for silence.
+    fn send(&self, frame: &Bytes) -> bool {
+        let bytes = frame.len() + MESSAGE;
+        let is_full = |inside: &Inside| {
+            let is_crowded = self.waiting.load(Ordering::Relaxed) > ALL && inside.bytes > FAIR;
+            !inside.is_closed && inside.bytes > 0 && (inside.bytes + bytes > ROOM || is_crowded)
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut inside = self.lock();
+        while is_full(&inside) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.close(&mut inside);
+            } else {
+                inside = self.taken.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        if !inside.is_closed {
+            inside.bytes += bytes;
+            self.waiting.fetch_add(bytes, Ordering::Relaxed);
+            self.put(&mut inside, Told::Message(frame.clone()));
+        }
+        !inside.is_closed
+    }
+
+    fn close(&self, inside: &mut Inside) {
+        inside.is_closed = true;
+        self.waiting.fetch_sub(inside.bytes, Ordering::Relaxed);
+        inside.bytes = 0;
+        inside.told.clear();
+        inside.missed = 0;
+        (&self.bell).write(&[0]).unwrap_or_default();
+    }
+}
+
+impl Watcher for Mailbox {
+    fn tell(&self, event: &Event) {
+        let mut inside = self.lock();
+        if inside.is_closed {
+            return;
+        }
+        if inside.events >= EVENTS || inside.missed > 0 {
+            inside.missed += 1;
+            return;
+        }
+        inside.events += 1;
+        self.put(&mut inside, Told::Event(event.clone()));
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let bytes = self.inside.get_mut().unwrap_or_else(PoisonError::into_inner).bytes;
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Channels {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, Vec<Arc<Mailbox>>>> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a message to who has subscribed to the channel, and returns how many have got it.
+    pub(super) fn publish(&self, channel: &Bytes, message: &[u8]) -> usize {
+        let Some(subscribers) = self.lock().get(channel).cloned() else { return 0 };
+        let frame = resp::message(channel, message).freeze();
+        subscribers.iter().filter(|mailbox| mailbox.send(&frame)).count()
+    }
+
+    /// From now on what is published on the channel comes into the mailbox.
+    pub(super) fn add(&self, channel: &Bytes, mailbox: &Arc<Mailbox>) {
+        self.lock().entry(channel.clone()).or_default().push(Arc::clone(mailbox));
+    }
+
+    /// No longer.
+    pub(super) fn remove(&self, channel: &Bytes, mailbox: &Arc<Mailbox>) {
+        let mut subscribers = self.lock();
+        if let Some(of_channel) = subscribers.get_mut(channel) {
+            of_channel.retain(|other| !Arc::ptr_eq(other, mailbox));
+            if of_channel.is_empty() {
+                subscribers.remove(channel);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_subscriber_is_bounded_and_who_is_behind_gets_nothing_more() {
+        let channels = Channels::default();
+        let channel = Bytes::from_static(b"c");
+        let ((slow, _slow), (quick, _quick)) = (Mailbox::new(&channels).unwrap(), Mailbox::new(&channels).unwrap());
+        channels.add(&channel, &slow);
+        channels.add(&channel, &quick);
+        let message = vec![0; ROOM / 4];
+        for expected in [2, 2, 2, 1, 1] {
+            assert_eq!(channels.publish(&channel, &message), expected);
+            assert!(matches!(quick.take(), Ok(Some(Told::Message(_)))));
+        }
+        assert!(slow.take().is_err());
+        assert_eq!(channels.waiting.load(Ordering::Relaxed), 0);
+        channels.remove(&channel, &slow);
+        channels.remove(&channel, &quick);
+        assert_eq!((channels.publish(&channel, &message), channels.lock().len()), (0, 0));
+    }
+}

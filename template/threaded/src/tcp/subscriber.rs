@@ -1,0 +1,199 @@
+//! A client that has subscribed: what it may say, and how it is told what happens.
+
+use std::{
+    io::{self, Read},
+    os::unix::net::UnixStream,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use resp::{Fault, Names, Reply};
+use rustix::event::{PollFd, PollFlags};
+
+use super::{
+    channels::{Channels, Mailbox, Told},
+    session::Session,
+    wire::{End, FAREWELL, MOST, STALL, stalled},
+};
+use crate::{lifecycle::wait_for_any, store::Store};
+
+/// What a connection has subscribed to.
+pub(super) struct Subscription {
+    names: Names,
+    mailbox: Arc<Mailbox>,
+    /// Becomes readable when there is something in it.
+    rung: UnixStream,
+    channels: Channels,
+    /// Whether the store tells the mailbox of its events.
+    watches: bool,
+}
+
+impl Subscription {
+    fn new(channels: &Channels) -> io::Result<Self> {
+        let (mailbox, rung) = Mailbox::new(channels)?;
+        Ok(Self { names: Names::default(), mailbox, rung, channels: channels.clone(), watches: false })
+    }
+
+    fn add(&mut self, name: &Bytes, store: &Store) -> Result<(), Reply> {
+        if self.names.add(name.clone())? {
+            self.channels.add(name, &self.mailbox);
+        }
+        if self.names.are_about_keys() && !self.watches {
+            self.watches = true;
+            let mailbox = Arc::downgrade(&self.mailbox);
+            store.watch(mailbox as Weak<_>);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &Bytes) {
+        if self.names.remove(name) {
+            self.channels.remove(name, &self.mailbox);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        for name in self.names.iter() {
+            self.channels.remove(name, &self.mailbox);
+        }
+    }
+}
+
+impl Session {
+    /// Adds channels.
+    pub(super) fn subscribe(&mut self, channels: Vec<Bytes>) -> Result<(), End> {
+        for channel in channels {
+            if self.subscription.is_none() {
+                self.subscription = Some(Subscription::new(&self.shared.channels)?);
+            }
+            let Some(subscription) = &mut self.subscription else { continue };
+            let added = subscription.add(&channel, &self.shared.store);
+            let total = subscription.names.len();
+            match added {
+                Ok(()) => {
+                    let count = Reply::count(total);
+                    self.say_all(&[Reply::Array(3), Reply::text("subscribe"), Reply::Bulk(channel), count])?;
+                }
+                Err(refused) => self.say(&refused)?,
+            }
+            if total == 0 {
+                self.subscription = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes channels out; all, if none is named.
+    pub(super) fn unsubscribe(&mut self, mut channels: Vec<Bytes>) -> Result<(), End> {
+        if channels.is_empty() {
+            let all = self.subscription.as_ref().map(|subscription| subscription.names.iter().cloned().collect());
+            channels = all.unwrap_or_default();
+        }
+        if channels.is_empty() {
+            return self.say_all(&[Reply::Array(3), Reply::text("unsubscribe"), Reply::Nil, Reply::count(0)]);
+        }
+        for channel in channels {
+            let mut left = 0;
+            if let Some(subscription) = &mut self.subscription {
+                subscription.remove(&channel);
+                left = subscription.names.len();
+            }
+            if left == 0 {
+                self.subscription = None;
+            }
+            let count = Reply::count(left);
+            self.say_all(&[Reply::Array(3), Reply::text("unsubscribe"), Reply::Bulk(channel), count])?;
+        }
+        Ok(())
+    }
+
+    /// Sends what happens on the channels, until the client says something or the drain begins. The thread never waits
+    /// for the client alone: a client that does not read costs what waits for it, until it is dropped.
+    pub(super) fn listen(&mut self) -> Result<(), End> {
+        self.wire.stream.set_nonblocking(true)?;
+        let heard = self.tell_until_heard();
+        self.wire.stream.set_nonblocking(false)?;
+        heard
+    }
+
+    fn tell_until_heard(&mut self) -> Result<(), End> {
+        let mut stall = Instant::now() + STALL;
+        loop {
+            self.take()?;
+            let before = self.wire.output.len();
+            self.wire.output.write(&mut self.wire.stream)?;
+            let left = self.wire.output.len();
+            if left == 0 || left < before {
+                stall = Instant::now() + STALL;
+            }
+            if self.wire.is_draining() {
+                // What has been told is sent, but nobody is waited for long: the messages were nobody's request.
+                self.wire.stream.set_nonblocking(false)?;
+                self.wire.stream.set_write_timeout(Some(FAREWELL))?;
+                return self.wire.flush();
+            }
+            let deadline = self.wire.prepare();
+            let Some(subscription) = &self.subscription else { return Ok(()) };
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::OUT, left > 0);
+            flags.set(PollFlags::IN, left < MOST);
+            // Its messages stay where they are counted while it does not take what it was sent.
+            let told = if left < MOST { PollFlags::IN } else { PollFlags::empty() };
+            let mut places = [
+                PollFd::new(self.wire.bell(), PollFlags::IN),
+                PollFd::new(&self.wire.stream, flags),
+                PollFd::new(&subscription.rung, told),
+            ];
+            let until = deadline.into_iter().chain((left > 0).then_some(stall)).min();
+            if !wait_for_any(&mut places, until)? {
+                if deadline.is_some() && deadline == until {
+                    return Err(End::Fault(Fault::Slow));
+                }
+                tracing::info!("subscriber dropped: it does not read");
+                return Err(stalled());
+            }
+            let heard = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
+            let (has_heard, has_rung) = (places[1].revents().intersects(heard), !places[2].revents().is_empty());
+            if has_rung {
+                // Until it is empty; an error says that it is.
+                while (&subscription.rung).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+            }
+            if has_heard {
+                // What was published before comes before the answer.
+                self.take()?;
+                return self.wire.read();
+            }
+        }
+    }
+
+    /// Takes what has come into the mailbox, as long as the client takes what it is sent.
+    fn take(&mut self) -> Result<(), End> {
+        let Some(subscription) = &self.subscription else { return Ok(()) };
+        while self.wire.output.len() < MOST {
+            let missed = match subscription.mailbox.take() {
+                Ok(None) => return Ok(()),
+                Ok(Some(Told::Message(frame))) => {
+                    self.wire.output.put(&frame);
+                    continue;
+                }
+                Ok(Some(Told::Event(event))) => {
+                    subscription.names.tell_event(&event, &mut self.wire.output);
+                    continue;
+                }
+                Ok(Some(Told::Missed(missed))) => subscription.names.tell_lag(missed, &mut self.wire.output).is_err(),
+                Err(()) => {
+                    tracing::info!("subscriber dropped: it does not read");
+                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                }
+            };
+            if missed {
+                tracing::info!("subscriber dropped: it has missed messages");
+                return Err(io::Error::other("messages missed").into());
+            }
+        }
+        Ok(())
+    }
+}
