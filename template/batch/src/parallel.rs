@@ -17,7 +17,7 @@ use rayon::{
 use crate::{Error, Origin, Part, Piece, Rules, Total};
 
 /// Bytes of input that a thread gets at a time: some milliseconds of work, beside which the wait for the slowest thread
-/// is short. Two such batches are in memory, one being read and one being computed.
+/// is short. Two such batches are in memory, one being read and one being computed, and the parts of a third.
 const BATCH_BYTES_A_THREAD: usize = 1024 * 1024;
 
 type Batch = Vec<Result<Piece, Error>>;
