@@ -197,7 +197,8 @@ def test_copier_copy_refuses_a_bad_name_and_writes_nothing(
 def test_copier_copy_says_yes_to_nothing_that_is_not_built(
     copier_copy: CopierCopy, tmp_path: Path
 ) -> None:
-    answers = {key: value for key, value in OVERRULED.items() if key != "runtime"}
+    answers = {key: value for key, value in ANSWERS.items() if key != "runtime"}
+    answers |= {"scale": "under_500"}
     done = copier_copy("somewhere", answers)
     assert done.returncode != 0
     assert "not built yet" in done.stderr

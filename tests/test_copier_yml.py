@@ -282,8 +282,8 @@ def test_a_value_that_is_built_is_recorded(asked: dict[str, Asked], evaluate: Ev
 
 
 def test_a_verdict_that_is_not_built_yet_is_never_silently_replaced(evaluate: Evaluate) -> None:
-    evaluation = evaluate({"concurrent_io": False})
-    assert evaluation.computed["verdict"]["runtime"] == "blocking"
+    evaluation = evaluate({"scale": "under_500"})
+    assert evaluation.computed["verdict"]["runtime"] == "threads"
     assert "not built yet" in refusal(evaluation, "runtime")
     assert evaluation.answers.get("runtime") != "tokio"
 

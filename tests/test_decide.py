@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def test_five_answers_give_the_verdict(template: Path, row: str, runtime: str) -
     ]
     document = decide(template, *flags).json
     assert list(document) == [
-        "answers", "runtime", "reasons", "warnings", "suggests", "changes", "renders", "ways_back",
+        "answers", "runtime", "reasons", "warnings", "costs", "suggests", "changes", "renders",
+        "ways_back",
     ]  # fmt: skip
     assert list(document["answers"]) == list(FIVE)
     assert document["runtime"] == runtime
@@ -73,6 +75,34 @@ def test_what_it_does_not_take_is_a_usage_error(
     done = decide(template, "--defaults", *words)
     assert done.exit == 2
     assert said in done.error["message"]
+
+
+def test_what_was_measured_at_the_scale_that_is_answered_is_told(
+    template: Path, tmp_path: Path
+) -> None:
+    measured = shutil.copytree(template, tmp_path / "measured")
+    costs = measured / "includes/costs.jinja"
+    costs.write_text(costs.read_text().replace('under_500": "', 'under_500": "A thread: 1 page.'))
+    told = decide(measured, "--defaults", "--scale", "under_500")
+    assert told.json["costs"] == "A thread: 1 page."
+    text = call("decide", "--template", measured, "--defaults", "--scale", "under_500").out
+    assert "What it costs, as measured:\n  - A thread: 1 page.\n" in text
+    assert decide(measured, "--defaults", "--scale", "over_10k").json["costs"] == ""
+    batch = ("--defaults", "--scale", "under_500", "--concurrent-io", "no")
+    assert decide(measured, *batch).json["costs"] == ""
+    made = call(
+        "new",
+        tmp_path / "svc",
+        "--template",
+        measured,
+        "--defaults",
+        "--runtime",
+        "tokio",
+        "--scale",
+        "under_500",
+    )
+    assert made.exit == 0
+    assert "A thread: 1 page." in (tmp_path / "svc/docs/decisions/0001-runtime.md").read_text()
 
 
 def test_the_five_without_a_terminal_are_named(template: Path) -> None:

@@ -238,9 +238,12 @@ def _next_steps(path: Path | str, answers: Mapping[str, Any], made: place.Made) 
     lines += [f"Note: {note}" for note in made.notes]
     lines += ["", "Next:", f"  cd {shlex.quote(str(path))}"]
     if "runtime" in answers:
+        serves = "interfaces" in answers
         lines += [
-            "  cargo run     # starts it with no configuration",
-            "  cargo test    # the promises, proven by the project's own tests",
+            "  cargo run              # starts it with no configuration"
+            if serves
+            else "  cargo run -- --help    # what it reads, computes and writes",
+            "  cargo test             # the promises, proven by the project's own tests",
             "Why this runtime: docs/decisions/0001-runtime.md",
         ]
     return "\n".join(lines)

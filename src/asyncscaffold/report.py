@@ -28,6 +28,8 @@ def verdict_text(verdict: Verdict) -> str:
     """The verdict with its reasons, warnings, and what would change it."""
     lines = [f"The verdict: {verdict.runtime}", ""]
     lines += _bullets(verdict.reasons)
+    if verdict.costs:
+        lines += ["", "What it costs, as measured:", *_bullets([verdict.costs])]
     if verdict.warnings:
         lines += ["", "What to watch:", *_bullets(verdict.warnings)]
     if verdict.suggests:

@@ -28,12 +28,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reasons` has the deciding one first; `suggests` names capabilities worth having, `renders`
+    """`reasons` has the deciding one first; `costs` is a sentence of what was measured at the scale
+    that was answered, or empty; `suggests` names capabilities worth having, `renders`
     the runtimes that are built."""
 
     runtime: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    costs: str
     suggests: tuple[str, ...]
     changes: tuple[Change, ...]
     renders: tuple[str, ...]
@@ -48,6 +50,7 @@ class Verdict:
             runtime=data["runtime"],
             reasons=tuple(data.get("reasons", ())),
             warnings=tuple(data.get("warnings", ())),
+            costs=data.get("costs", ""),
             suggests=tuple(data.get("suggests", ())),
             changes=tuple(Change(**change) for change in data.get("changes", ())),
             renders=tuple(data.get("renders", (data["runtime"],))),

@@ -6,9 +6,9 @@ answers change one file, the decision record, and are tested where the record is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-from itertools import combinations
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,9 +82,9 @@ def _whole(evaluator: Evaluator, chosen: dict[str, Any]) -> Combination:
     return Combination(answers, frozenset(_every_capability(evaluator) - capabilities))
 
 
-def _stack(evaluator: Evaluator) -> list[Asked]:
-    """The questions after the verdict, as they stand when nothing is chosen yet."""
-    return _evaluate(evaluator, {}).missing
+def _stack(evaluator: Evaluator, chosen: dict[str, Any] | None = None) -> list[Asked]:
+    """The questions after the verdict, as they stand when nothing else than `chosen` is."""
+    return _evaluate(evaluator, chosen or {}).missing
 
 
 @cache
@@ -115,40 +115,29 @@ def every() -> list[Combination]:
 def pairwise() -> list[Combination]:
     """A set in which every two values that can stand together do so at least once."""
     evaluator = Evaluator(Questionnaire.load(ROOT))
-    parameters: list[tuple[str, Any, list[Any]]] = []
-    for question in _stack(evaluator):
-        if question.question.multiselect:
-            parameters += [(question.key, value, [True, False]) for value in _built(question)]
-        else:
-            parameters.append((question.key, None, _built(question)))
+    runtime = next(question for question in _stack(evaluator) if question.key == "runtime")
+    rows = [row for value in _built(runtime) for row in _pairs(evaluator, {"runtime": value})]
+    return list({row.name: row for row in rows}.values())
 
-    def chosen(row: Sequence[Any]) -> dict[str, Any]:
+
+def _pairs(evaluator: Evaluator, chosen: dict[str, Any]) -> list[Combination]:
+    """The pairwise set of what is left to choose beside `chosen`; each of it is there or not."""
+    lists = [question for question in _stack(evaluator, chosen) if question.question.multiselect]
+    values = [(question.key, value) for question in lists for value in _built(question)]
+
+    def answers(row: Sequence[Any]) -> dict[str, Any]:
         """The answers that the (first) values of `row` stand for."""
-        answers: dict[str, Any] = {}
-        for (key, value, _), picked in zip(parameters, row, strict=False):
-            if value is None:
-                answers[key] = picked
-            elif picked:
-                answers[key] = [*answers.get(key, []), value]
-        return answers
+        picked = [pair for pair, is_there in zip(values, row, strict=False) if is_there]
+        there = {
+            question.key: [v for key, v in picked if key == question.key] for question in lists
+        }
+        return {**chosen, **there}
 
-    def can_stand(row: Sequence[Any]) -> bool:
-        evaluation = evaluator.evaluate({**BEFORE, **chosen(row)}, extra=EXTRA)
-        return not evaluation.problems and not evaluation.unasked
-
-    def combination(row: Sequence[Any]) -> Combination:
-        lists: dict[str, Any] = {key: [] for key, value, _ in parameters if value is not None}
-        return _whole(evaluator, {**lists, **chosen(row)})
-
-    rows = AllPairs([values for _, _, values in parameters], filter_func=cache_by_row(can_stand))
-    found = {made.name: made for made in map(combination, rows)}
-    return list(found.values())
-
-
-def cache_by_row(check: Callable[[Sequence[Any]], bool]) -> Callable[[Sequence[Any]], bool]:
-    """`check`, asked once for each row."""
-    cached = lru_cache(maxsize=None)(check)
-    return lambda row: cached(tuple(row))
+    if len(values) < 2:
+        rows: Iterable[Sequence[Any]] = product([True, False], repeat=len(values))
+    else:
+        rows = AllPairs([[True, False]] * len(values))
+    return [_whole(evaluator, answers(row)) for row in rows]
 
 
 def named(name: str) -> Combination:

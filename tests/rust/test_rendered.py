@@ -140,7 +140,7 @@ def test_no_directive_of_the_template_is_left(project: Rendered) -> None:
 
 
 def test_no_placeholder_for_the_name_is_left(project: Rendered) -> None:
-    assert not found(project, r"(?i)my[-_]service")
+    assert not found(project, r"(?i)my[-_](service|threaded|batch)")
 
 
 def test_nothing_is_left_for_the_reader_to_do(project: Rendered) -> None:
@@ -162,11 +162,14 @@ def test_every_toml_yaml_and_json_file_parses(project: Rendered) -> None:
 
 
 def test_the_binary_has_the_name_of_the_project_and_the_crates_have_not(project: Rendered) -> None:
-    data = manifest(project, "service")
-    assert [binary["name"] for binary in data["bin"]] == [
-        project.combination.answers["project_name"]
-    ]
-    assert data["package"]["name"] == "service"
+    crates = {crate: manifest(project, crate) for crate in members(project)}
+    binaries = [binary["name"] for data in crates.values() for binary in data.get("bin", [])]
+    assert binaries == [project.combination.answers["project_name"]]
+    assert all(data["package"]["name"] == crate for crate, data in crates.items())
+
+
+def test_every_crate_is_a_member_of_the_workspace(project: Rendered) -> None:
+    assert manifest(project)["workspace"]["members"] == sorted(members(project))
 
 
 def left_out(project: Rendered) -> set[str]:
@@ -183,7 +186,7 @@ def test_no_file_of_a_left_out_capability_is_there(project: Rendered) -> None:
 
 def test_no_code_mentions_a_module_of_a_left_out_capability(project: Rendered) -> None:
     for module in left_out(project):
-        pattern = rf"\bmod {module}\b|\b(crate|self|super|service|store)::{module}\b"
+        pattern = rf"\bmod {module}\b|\b(crate|self|super|service|threaded|store)::{module}\b"
         assert not found(project, pattern, ".rs"), module
 
 
@@ -212,7 +215,12 @@ def members(project: Rendered) -> list[str]:
 
 def test_every_dependency_is_named_by_some_code(project: Rendered) -> None:
     for crate in members(project):
-        code = "".join(text for name, text in texts(project, ".rs") if name.startswith(f"{crate}/"))
+        shared = [Path(test["path"]).name for test in manifest(project, crate).get("test", [])]
+        code = "".join(
+            text
+            for name, text in texts(project, ".rs")
+            if name.startswith((f"{crate}/", *(f"tests/{name}" for name in shared)))
+        )
         for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
             for name in manifest(project, crate).get(kind, {}):
                 assert re.search(rf"\b{name.replace('-', '_')}\b", code), f"{crate}: {name}"
@@ -230,9 +238,7 @@ def test_every_dependency_of_the_workspace_is_used_by_a_member(project: Rendered
 
 
 def test_every_file_of_the_template_is_rendered_by_some_combination(rendering: Rendering) -> None:
-    # The batch is rendered when its runtimes can be chosen.
-    sources = {name for name in rendering.sources if not name.startswith("batch/")}
-    assert {name for made in EVERY for name in rendering(made).files} == sources
+    assert {name for made in EVERY for name in rendering(made).files} == set(rendering.sources)
 
 
 @pytest.mark.parametrize("combination", pairwise(), ids=lambda combination: combination.name)
