@@ -107,7 +107,7 @@ def test_flag_and_set_that_disagree_are_refused(template: Path, small: Path) -> 
 
 def test_an_answer_to_a_question_not_asked_is_refused(small: Path) -> None:
     message, _ = usage(small, "--defaults", "--set", "wax=bee")
-    assert message.splitlines()[1] == "  --set wax=VALUE: it is not asked with these answers"
+    assert message.splitlines()[1] == "  --set wax=VALUE: it is not asked with --set shiny=false"
     assert dry(small, "--defaults", "--set", "wax=bee", "--set", "shiny=true").exit == 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from asyncscaffold.errors import Usage
 from asyncscaffold.evaluation import Asked, Evaluation, Evaluator, Problem
 from asyncscaffold.questions import Questionnaire, load_answers
-from asyncscaffold.values import cast, load_yaml
+from asyncscaffold.values import cast, flag_text, load_yaml
 
 Announce = Callable[[Asked, Evaluation], None]
 
@@ -122,25 +122,37 @@ def complete(
     found = evaluator.evaluate(
         given.values, previous=previous, defaults=options.defaults, extra=extra
     )
-    problems = _problems(given, found)
+    problems = _problems(given, found, evaluator, options)
     if found.missing and asks and not problems:
         found = wizard.ask(
             evaluator, given.values, previous=previous, extra=extra, announce=announce
         )
-        problems = _problems(given, found)
+        problems = _problems(given, found, evaluator, options)
     if problems or found.missing:
         raise _unusable(problems, found, evaluator.questionnaire, options, asks=asks)
     return found
 
 
-def _problems(given: Given, found: Evaluation) -> list[Problem]:
+def _problems(
+    given: Given, found: Evaluation, evaluator: Evaluator, options: Namespace
+) -> list[Problem]:
     """Everything wrong with the answers that were given; answers asked for may have made it so."""
     unasked = [key for key in found.unasked if key not in given.old]
     return [
         *given.problems,
         *found.problems,
-        *(Problem(key, "it is not asked with these answers") for key in unasked),
+        *(Problem(key, _not_asked(key, found, evaluator, options)) for key in unasked),
     ]
+
+
+def _not_asked(key: str, found: Evaluation, evaluator: Evaluator, options: Namespace) -> str:
+    """Why the question `key` is not asked: the answers that it depends on, as they are given."""
+    answers = [
+        label(other, evaluator.questionnaire, options, flag_text(found.context[other]))
+        for other in evaluator.depends_on(key)
+        if other in found.context
+    ]
+    return f"it is not asked with {', '.join(answers) or 'these answers'}"
 
 
 def _unusable(
@@ -174,8 +186,13 @@ def _unusable(
     return Usage("\n".join(lines), hint)
 
 
-def label(key: str, questionnaire: Questionnaire, options: Namespace) -> str:
-    """How the question `key` is answered on the command line: by a flag of its own, or by --set."""
+def label(
+    key: str, questionnaire: Questionnaire, options: Namespace, value: str | None = None
+) -> str:
+    """How the question `key` is answered on the command line: by a flag of its own, or by --set.
+
+    With `value`, the whole of it.
+    """
     if key in options.flag_keys:
-        return "--" + key.replace("_", "-")
-    return f"--set {key}=VALUE" if key in questionnaire.questions else key
+        return "--" + key.replace("_", "-") + (f" {value}" if value else "")
+    return f"--set {key}={value or 'VALUE'}" if key in questionnaire.questions else key

@@ -68,6 +68,20 @@ class Renderer:
         """Whether `when` or `ask` holds; both do where the template does not say."""
         return truth(self.value(question.spec.get(part, True), context, question.key))
 
+    def depends_on(self, question: Question) -> set[str]:
+        """The questions that decide whether `question` is asked: those in its `when`.
+
+        For a computed one of them stand those that it is computed from.
+        """
+        found: set[str] = set()
+        wanted = [str(question.spec.get("when", ""))]
+        known = self._questionnaire.questions
+        while wanted:
+            names = expressions.names(self._environment(), wanted.pop()) & known.keys() - found
+            found |= names
+            wanted += [str(known[n].spec.get("default", "")) for n in names if known[n].computed]
+        return {name for name in found if not known[name].computed}
+
     def text(self, question: Question, part: str, context: Mapping[str, Any]) -> str:
         return str(self.value(question.spec.get(part, ""), context, question.key))
 
@@ -118,11 +132,14 @@ class Renderer:
             return [self.value(item, context, key) for item in value]
         if not isinstance(value, str) or not value:
             return value
+        return expressions.render(self._environment(), value, context, where=f"question {key}")
+
+    def _environment(self) -> SandboxedEnvironment:
         if self._env is None:
             self._env = expressions.environment(
                 self._questionnaire.root, self._questionnaire.settings, trust=self._trust
             )
-        return expressions.render(self._env, value, context, where=f"question {key}")
+        return self._env
 
 
 def _broken(question: Question, why: str) -> Refused:

@@ -158,6 +158,11 @@ class Evaluator:
         rendered = self._renderer.value(entries, context, f"_{name}")
         return [line for entry in rendered for line in str(entry).splitlines()]
 
+    def depends_on(self, key: str) -> list[str]:
+        """The questions whose answers decide whether `key` is asked, in order."""
+        found = self._renderer.depends_on(self.questionnaire.questions[key])
+        return [key for key in self.questionnaire.questions if key in found]
+
     def check(self, asked: Asked, raw: Any, context: Mapping[str, Any]) -> str:
         """What is wrong with `raw` as the answer to `asked`, or an empty string."""
         return self._check(asked, raw, context)[1]

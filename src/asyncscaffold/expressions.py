@@ -71,6 +71,16 @@ def _pathjoin(*parts: str, mode: str = "posix") -> str:
     return str(kinds[mode](*parts))
 
 
+def names(env: SandboxedEnvironment, text: str) -> set[str]:
+    """The names that `text` depends on; none where it cannot be read."""
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        return meta.find_undeclared_variables(env.parse(text))
+    except TemplateSyntaxError:
+        return set()
+
+
 @lru_cache(maxsize=1024)
 def _compiled(env: SandboxedEnvironment, text: str) -> JinjaTemplate:
     """Compiling costs twenty times what rendering does, and the wizard renders all each time."""

@@ -14,7 +14,7 @@ import yaml
 
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import Template
-from asyncscaffold.values import uncast
+from asyncscaffold.values import flag_text, uncast
 from asyncscaffold.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -149,13 +149,6 @@ def new_command(
         path = str(options.path)
         words += ["--", path] if path.startswith("-") else [path]
     return shlex.join(words)
-
-
-def flag_text(value: Any) -> str:
-    """A value as its flag takes it: `true`, `a,b`, or the text itself."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def yaml_text(value: Any) -> str:

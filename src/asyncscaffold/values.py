@@ -50,6 +50,13 @@ def cast(type_name: str, value: Any) -> Any:
     return CASTS[type_name](value)
 
 
+def flag_text(value: Any) -> str:
+    """A value as its flag takes it: `true`, `a,b`, or the text itself."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def uncast(type_name: str, value: Any) -> Any:
     """What `cast` turns into `value`: JSON and YAML that came to text must be quoted once more."""
     if not isinstance(value, str) or type_name not in {"json", "yaml"}:
