@@ -194,14 +194,13 @@ def test_copier_copy_refuses_a_bad_name_and_writes_nothing(
     assert not (tmp_path / "somewhere").exists()
 
 
-def test_copier_copy_says_yes_to_nothing_that_is_not_built(
+def test_copier_copy_refuses_what_the_runtime_of_the_verdict_cannot_have(
     copier_copy: CopierCopy, tmp_path: Path
 ) -> None:
     answers = {key: value for key, value in ANSWERS.items() if key != "runtime"}
-    answers |= {"scale": "under_500"}
-    done = copier_copy("somewhere", answers)
+    done = copier_copy("somewhere", answers | {"scale": "under_500"})
     assert done.returncode != 0
-    assert "not built yet" in done.stderr
+    assert "no blocking HTTP server" in done.stderr
     assert not (tmp_path / "somewhere").exists()
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from asyncscaffold.merge.model import Plan
 
 WIDTH = 88
-RUNTIMES = ("tokio", "threads", "rayon", "blocking")
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -40,9 +39,6 @@ def verdict_text(verdict: Verdict) -> str:
             flag = "--" + change.question.replace("_", "-")
             lines.append(f"  - {flag} {flag_text(change.answer) or '(none)'} → {change.runtime}")
         lines += ["", "The way there and back: asyncscaffold update --set runtime=RUNTIME"]
-    others = [runtime for runtime in RUNTIMES if runtime not in verdict.renders]
-    if others:
-        lines.append(f"(not built yet, and so decided but not rendered: {', '.join(others)})")
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Service, scrape, value};
+use common::{Service, scrape};
 
 #[test]
 fn every_series_has_a_type_and_a_meaning_and_each_is_told_once() {
@@ -29,6 +29,9 @@ fn every_series_has_a_type_and_a_meaning_and_each_is_told_once() {
 #[test]
 fn commands_are_counted_by_name_errors_by_kind_and_what_came_together_is_timed() {
     use std::io::Read;
+
+    use common::value;
+
     let mut service = Service::start(&[]);
     service.until_ready();
     let before = scrape(&mut service);

@@ -199,6 +199,7 @@ impl Connections {
             );
         }
         Self(Arc::new(Shared {
+            // A connection without a descriptor could not be accepted.
             limit: limit.min(available),
             state: Mutex::default(),
             changed: Condvar::new(),
