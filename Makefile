@@ -18,11 +18,11 @@ template: export CARGO_TARGET_DIR := $(CURDIR)/.cache/target
 template: export CARGO_PROFILE_DEV_DEBUG := line-tables-only
 
 .DEFAULT_GOAL := help
-.PHONY: help new test lint python template rust demo bench lock clean
+.PHONY: help new test lint python template rust demo bench bench-verdict lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
 # Inside this clone a project would have neither a repository of its own nor a first commit, so a
 # PATH without a slash, or none at all, is taken beside the clone.
@@ -54,6 +54,9 @@ demo: $(VENV)/.tool ## questions, service, drain and update, for watching
 
 bench: $(VENV)/.dev ## speed and memory beside others, measured in turn; parts of it by ARGS="--quick http resp"
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-verdict: $(VENV)/.dev ## threads beside tokio at every scale; writes docs/threads-or-tokio.md and its chart
+	@$(BIN)/python -m bench.verdict $(ARGS)
 
 lock: ## write requirements*.txt anew from pyproject.toml; needs uv
 	uv pip compile $(LOCK) --extra build pyproject.toml -o requirements.txt

@@ -92,24 +92,27 @@ def redis() -> Server:
     return Server((*words, "--appendonly", "no", "--daemonize", "no"), address)
 
 
-@cache
 def rendered(store: str) -> Path:
     """The binary of a project with every interface, everything else left out but the store."""
-    name = f"measured-{store}"
-    project = CACHE / "bench" / name
-    shutil.rmtree(project, ignore_errors=True)
+    patterns = "actor" if store == "actor" else ""
+    answers = ("--interfaces", ",".join(INTERFACES), "--patterns", patterns)
+    return project(f"measured-{store}", *answers)
+
+
+@cache
+def project(name: str, *answers: str) -> Path:
+    """The binary of a project that is rendered with these flags, and built."""
+    place = CACHE / "bench" / name
+    shutil.rmtree(place, ignore_errors=True)
+    command = (sys.executable, "-m", "asyncscaffold", "new", str(place), "--defaults", "--no-git")
     subprocess.run(
-        [
-            *(sys.executable, "-m", "asyncscaffold", "new", str(project), "--defaults", "--no-git"),
-            *("--project-name", name, "--interfaces", ",".join(INTERFACES)),
-            *("--patterns", "actor" if store == "actor" else ""),
-        ],
+        [*command, "--project-name", name, *answers],
         check=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    cargo_build(project / "Cargo.toml")
+    cargo_build(place / "Cargo.toml")
     return TARGET / "release" / name
 
 
