@@ -2,6 +2,9 @@
 //!
 //! Every connection has a thread, and every thread may wait: code reads from top to bottom, and nothing is cancelled
 //! between two lines. What it costs is a stack and a context switch for each.
+//!
+//! Log lines name a connection by its `id`. A span would do that by itself, but the registry that keeps the spans of
+//! `tracing-subscriber` takes those of 4096 threads at once, and panics then (sharded-slab 0.1.7, `MAX_THREADS`).
 
 pub mod admin;
 pub mod config;

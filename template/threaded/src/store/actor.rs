@@ -12,7 +12,6 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use domain::{Op, Ran};
-use tracing::{Level, Span};
 
 use super::{Keys, StoreError, Watcher, keys::Watchers};
 use crate::lifecycle::Supervisor;
@@ -49,8 +48,8 @@ struct Message {
     ops: VecDeque<Op>,
     /// The caller waits there.
     reply: Sender<Ran>,
-    /// What the thread logs about it belongs there; none, when it would log nothing.
-    span: Span,
+    /// On behalf of which connection.
+    id: u64,
 }
 
 /// A handle to the store. Cheap to clone; the thread behind it ends with the last handle.
@@ -78,15 +77,14 @@ impl Store {
         self.watchers.add(watcher);
     }
 
-    /// Does many operations at once, in order and with nothing of anyone else's between them. What would keep others
+    /// Does many operations at once on behalf of a connection, in order and with nothing of anyone else's between them. What would keep others
     /// waiting too long, or find too many bytes, is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Overloaded`], and nothing was done; or [`StoreError::Stopped`].
-    pub fn run(&self, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
+    pub fn run(&self, id: u64, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
         let (reply, answer) = bounded(1);
-        let span = if tracing::enabled!(Level::DEBUG) { Span::current() } else { Span::none() };
-        self.inbox.send_timeout(Message { ops, reply, span }, PATIENCE).map_err(|error| match error {
+        self.inbox.send_timeout(Message { ops, reply, id }, PATIENCE).map_err(|error| match error {
             SendTimeoutError::Timeout(_) => StoreError::Overloaded,
             SendTimeoutError::Disconnected(_) => StoreError::Stopped,
         })?;
@@ -103,9 +101,8 @@ fn serve(mut keys: Keys, messages: &Receiver<Message>) {
             keys.expire();
         }
         match messages.recv_deadline(deadline) {
-            Ok(Message { ops, reply, span }) => {
-                let _entered = span.enter();
-                tracing::debug!(operations = ops.len(), "done by the store");
+            Ok(Message { ops, reply, id }) => {
+                tracing::debug!(id, operations = ops.len(), "done by the store");
                 // An error says that the caller has gone away: what it asked for is done.
                 drop(reply.send(keys.run(ops)));
             }
@@ -130,17 +127,17 @@ mod tests {
         let (inbox, messages) = bounded(1);
         let store = Store { inbox, watchers: Watchers::default() };
         let (reply, _answer) = bounded(1);
-        store.inbox.send(Message { ops: get(), reply, span: Span::none() }).unwrap();
-        assert!(matches!(store.run(get()), Err(StoreError::Overloaded)));
+        store.inbox.send(Message { ops: get(), reply, id: 1 }).unwrap();
+        assert!(matches!(store.run(1, get()), Err(StoreError::Overloaded)));
         drop(messages);
-        assert!(matches!(store.run(get()), Err(StoreError::Stopped)));
+        assert!(matches!(store.run(1, get()), Err(StoreError::Stopped)));
     }
 
     #[test]
     fn what_the_inbox_has_taken_is_done_though_the_last_handle_is_gone() {
         let (inbox, messages) = bounded(1);
         let (reply, answer) = bounded(1);
-        inbox.send(Message { ops: get(), reply, span: Span::none() }).unwrap();
+        inbox.send(Message { ops: get(), reply, id: 1 }).unwrap();
         drop(inbox);
         serve(Keys::new(Watchers::default()), &messages);
         assert_eq!(answer.recv().unwrap().done, [Done::Got(None)]);

@@ -48,15 +48,16 @@ impl Store {
         self.0.watchers.add(watcher);
     }
 
-    /// Does many operations at once, in order and with nothing of anyone else's between them. What would keep others
+    /// Does many operations at once on behalf of a connection, in order and with nothing of anyone else's between them. What would keep others
     /// waiting too long, or find too many bytes, is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Stopped`].
-    pub fn run(&self, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
+    pub fn run(&self, id: u64, ops: VecDeque<Op>) -> Result<Ran, StoreError> {
         // A panic under the lock has left something half done: nobody may see that.
         let mut keys = self.0.keys.lock().map_err(|_| self.0.stopped())?;
         let before = keys.next_deadline();
+        tracing::debug!(id, operations = ops.len(), "done by the store");
         let ran = keys.run(ops);
         if keys.next_deadline() != before {
             self.0.deadline_moved.notify_one();

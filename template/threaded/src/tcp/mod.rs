@@ -74,10 +74,6 @@ impl Resp {
         let (connections, phases) = (connections.clone(), supervisor.phases().clone());
         supervisor.spawn("tcp listener", move || {
             listener.serve(&connections, move |stream, place| {
-                let peer = stream.peer_addr().ok();
-                let span =
-                    tracing::info_span!("tcp connection", id = place.id, peer = peer.map(tracing::field::display));
-                let _entered = span.entered();
                 Session::new(Arc::clone(&self.0), stream, place, phases.clone()).serve();
             });
         })

@@ -1,6 +1,10 @@
 //! One client's conversation: its commands are carried out in order, as many together as it has sent together.
 
-use std::{collections::VecDeque, net::TcpStream, sync::Arc};
+use std::{
+    collections::VecDeque,
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+};
 
 use domain::{Op, Ran};
 use resp::{Batch, Command, Reply, Step};
@@ -21,7 +25,9 @@ pub(super) struct Session {
     /// As long as there is one, the client is sent what happens, and may say little.
     pub subscription: Option<Subscription>,
     /// Its place among the others.
-    place: Place,
+    pub place: Place,
+    /// The client's address.
+    peer: Option<SocketAddr>,
     /// What is to be carried out, all at once.
     batch: Batch,
     /// What the work that is going on is called.
@@ -30,26 +36,28 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, stream: TcpStream, place: Place, phases: Phases) -> Self {
+        let peer = stream.peer_addr().ok();
         let wire = Wire::new(stream, shared.longest, shared.frame_timeout, phases);
-        Self { wire, shared, subscription: None, place, batch: Batch::default(), task: "tcp" }
+        Self { wire, shared, subscription: None, place, peer, batch: Batch::default(), task: "tcp" }
     }
 
     /// Serves the client until either side closes the connection.
     pub(super) fn serve(mut self) {
         let mut end = self.run();
         if let End::Fault(fault) = end {
-            tracing::debug!(%fault, "protocol error");
+            tracing::debug!(id = self.place.id, %fault, "protocol error");
             self.put(&fault.into());
             end = End::Farewell;
         }
         // Nothing is published to it any more while it takes notice.
         self.subscription = None;
+        let id = self.place.id;
         match end {
-            End::Gone(error) => tracing::debug!(%error, "closed"),
+            End::Gone(error) => tracing::debug!(id, %error, "closed"),
             End::Farewell | End::Fault(_) => {
                 // What goes wrong here is the client's business: it is going.
                 drop(self.flush().map(|()| self.wire.close()));
-                tracing::debug!("closed");
+                tracing::debug!(id, "closed");
             }
         }
     }
@@ -97,7 +105,11 @@ impl Session {
             let is_subscribed = self.subscription.is_some();
             match resp::parse(&request, is_subscribed) {
                 Ok((spec, command)) => {
-                    tracing::debug!(command = spec.name);
+                    tracing::debug!(
+                        id = self.place.id,
+                        peer = self.peer.map(tracing::field::display),
+                        command = spec.name
+                    );
                     //{% if metrics %}
                     self.shared.meters.called(spec);
                     //{% endif %}
@@ -161,7 +173,7 @@ impl Session {
     /// # Errors
     /// What to answer instead.
     pub(super) fn ask(&self, ops: VecDeque<Op>) -> Result<Ran, Reply> {
-        self.place.work(self.task, || self.shared.store.run(ops)).map_err(refusal)
+        self.place.work(self.task, || self.shared.store.run(self.place.id, ops)).map_err(refusal)
     }
 
     /// Puts a reply behind the others, and makes sure that these do not become too many.

@@ -152,7 +152,7 @@ impl Session {
                 if deadline.is_some() && deadline == until {
                     return Err(End::Fault(Fault::Slow));
                 }
-                tracing::info!("subscriber dropped: it does not read");
+                tracing::info!(id = self.place.id, "subscriber dropped: it does not read");
                 return Err(stalled());
             }
             let heard = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
@@ -185,12 +185,12 @@ impl Session {
                 }
                 Ok(Some(Told::Missed(missed))) => subscription.names.tell_lag(missed, &mut self.wire.output).is_err(),
                 Err(()) => {
-                    tracing::info!("subscriber dropped: it does not read");
+                    tracing::info!(id = self.place.id, "subscriber dropped: it does not read");
                     return Err(io::Error::from(io::ErrorKind::TimedOut).into());
                 }
             };
             if missed {
-                tracing::info!("subscriber dropped: it has missed messages");
+                tracing::info!(id = self.place.id, "subscriber dropped: it has missed messages");
                 return Err(io::Error::other("messages missed").into());
             }
         }
