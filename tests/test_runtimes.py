@@ -131,3 +131,31 @@ def test_the_workspace_keeps_the_dependencies_and_members_that_the_user_added(
         assert 'half = "2"\n' in text
         assert '    "mine",\n' in text
         assert f'    "{SHELLS[runtime]}",\n' in text
+
+
+def test_answers_that_the_new_runtime_cannot_have_are_named_with_the_flag_to_pass(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    project = new(template_repository, tmp_path / "svc", "tokio")
+    before = tree(project)
+    refused = call("update", "--project", project, "--set", "runtime=threads")
+    assert (refused.exit, tree(project)) == (2, before)
+    assert "no terminal to ask on: --interfaces" in refused.err
+    assert "http: no blocking HTTP server" in refused.err
+    assert "--interfaces tcp" in refused.err
+    update(project, "threads", "--interfaces", "tcp")
+    assert (project / "threaded/src/main.rs").exists()
+    told = call("update", "--project", project, "--set", "runtime=rayon", "--interfaces", "tcp")
+    assert told.exit == 2
+    assert "--interfaces: it is not asked with --runtime rayon" in told.err
+
+
+def test_a_verdict_that_cannot_have_an_interface_names_both_ways_out(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    words = ("new", tmp_path / "svc", "--template", template_repository, "--defaults")
+    refused = call(*words, "--interfaces", "http", "--scale", "under_500")
+    assert refused.exit == 2
+    assert "--runtime tokio" in refused.err
+    assert "--interfaces tcp" in refused.err
+    assert call(*words, "--interfaces", "grpc", "--scale", "under_500").exit == 0

@@ -97,6 +97,7 @@ def _every_capability(evaluator: Evaluator) -> set[str]:
     }
 
 
+@cache
 def every() -> list[Combination]:
     """Every combination of the answers that exist."""
     evaluator = Evaluator(Questionnaire.load(ROOT))
@@ -140,10 +141,16 @@ def _pairs(evaluator: Evaluator, chosen: dict[str, Any]) -> list[Combination]:
     return [_whole(evaluator, answers(row)) for row in rows]
 
 
-def named(name: str) -> Combination:
-    """The combination with every capability, called `name`."""
-    fullest = min(every(), key=lambda combination: len(combination.without))
+def named(name: str, runtime: str = "tokio") -> Combination:
+    """The combination of `runtime` with every capability that it can have, called `name`."""
+    those = [combination for combination in every() if combination.answers["runtime"] == runtime]
+    fullest = min(those, key=lambda combination: len(combination.without))
     return fullest._replace(answers={**fullest.answers, "project_name": name})
 
 
-ODD_NAMES = ["service", "domain", "core", "a-", "_", "MyApp"]
+ODD_NAMES = [
+    *[named(name) for name in ("service", "domain", "core", "a-", "_", "MyApp")],
+    *[named(name, "threads") for name in ("threaded", "resp")],
+    named("batch", "rayon"),
+]
+"""Projects whose names are those of their crates, or what else cargo may stumble over."""

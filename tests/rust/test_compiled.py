@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from tests.rust.combinations import ODD_NAMES, ROOT, named, pairwise
+from tests.rust.combinations import ODD_NAMES, ROOT, pairwise
 from tests.rust.conftest import Cargo, Project, Render
 
 pytestmark = [pytest.mark.compiles, pytest.mark.xdist_group("cargo")]
@@ -80,9 +80,9 @@ def test_no_setting_of_cargos_takes_packages_from_elsewhere(project: Project) ->
         assert not {"source", "registry", "registries", "patch", "paths"} & said.keys()
 
 
-@pytest.fixture(scope="session", params=ODD_NAMES)
+@pytest.fixture(scope="session", params=ODD_NAMES, ids=lambda combination: combination.name)
 def odd(request: pytest.FixtureRequest, place_project: Render) -> Project:
-    return place_project(named(request.param))
+    return place_project(request.param)
 
 
 def test_a_project_with_an_odd_name_runs_under_it(run_cargo: Cargo, odd: Project) -> None:

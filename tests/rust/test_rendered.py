@@ -17,7 +17,7 @@ import pytest
 import tomlkit
 import yaml
 
-from tests.rust.combinations import NAME, ODD_NAMES, Combination, every, named, pairwise
+from tests.rust.combinations import NAME, ODD_NAMES, Combination, every, pairwise
 from tests.rust.conftest import Render
 from tests.rust.rendering import Rendered, Rendering
 from tests.trees import read_tree
@@ -32,7 +32,7 @@ def rendering(template: Path) -> Rendering:
 
 @pytest.fixture(
     scope="session",
-    params=[*EVERY, *map(named, ODD_NAMES)],
+    params=[*EVERY, *ODD_NAMES],
     ids=lambda combination: combination.name,
 )
 def project(request: pytest.FixtureRequest, rendering: Rendering) -> Rendered:
