@@ -20,7 +20,7 @@ from statistics import median
 from typing import IO, NamedTuple
 
 from bench.chart import chart
-from bench.measuring import cpu_seconds, resident_kib
+from bench.measuring import resident_kib
 from bench.servers import HERE, ROOT, TARGET, Server, cargo_build, project
 
 SCALES = (10, 100, 1_000, 5_000, 10_000)
@@ -115,13 +115,13 @@ def measured(server: Server, scale: int, seconds: float) -> Run:
             before = switches(served.pid)
             time.sleep(1)
             idle_switches = switches(served.pid) - before
-            cpu, before = cpu_seconds(served.pid), switches(served.pid)
+            cpu, before = on_cpu(served.pid), switches(served.pid)
             begin()
             rare = end()
-            rare_cpu = (cpu_seconds(served.pid) - cpu) / rare["good"] * 1e6
+            rare_cpu = (on_cpu(served.pid) - cpu) / rare["good"]
             rare_switches = (switches(served.pid) - before) / rare["good"]
         with load(served.addr, scale, seconds, 0) as (begin, end):
-            cpu = cpu_seconds(served.pid)
+            cpu = on_cpu(served.pid)
             begin()
             busy = end()
             return Run(
@@ -132,7 +132,7 @@ def measured(server: Server, scale: int, seconds: float) -> Run:
                 rare_switches=rare_switches,
                 rate=busy["good"] / busy["seconds"],
                 p99=busy["p99"],
-                cpu=(cpu_seconds(served.pid) - cpu) / busy["good"] * 1e6,
+                cpu=(on_cpu(served.pid) - cpu) / busy["good"],
                 kib=resident_kib(served.pid),
             )
 
@@ -161,6 +161,12 @@ def load(
 
 def said(stream: IO[str]) -> str:
     return stream.readline().strip()
+
+
+def on_cpu(pid: int) -> float:
+    """µs that the threads which a process has now were running, to the nanosecond."""
+    stats = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1000
 
 
 def switches(pid: int) -> int:

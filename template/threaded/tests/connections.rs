@@ -1,7 +1,5 @@
 //! Thousands of threads, of which some things know fewer.
 
-#![expect(clippy::unwrap_used, reason = "in a test, what is not as expected should end it")]
-
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
