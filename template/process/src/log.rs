@@ -60,7 +60,9 @@ impl Log {
     }
 
     /// Logs how the process has ended, as the last line, and waits until it is written or its reader has had its chance.
+    /// Threads that still run are not heard any more.
     pub fn end(self, outcome: Outcome) {
+        self.flush.announce_last();
         // Nothing is lost for a full queue that has yet to be written.
         self.flush.flush();
         tracing::info!(target: ALWAYS, outcome = outcome.as_str(), "stopped");

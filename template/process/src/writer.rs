@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -26,15 +26,25 @@ const REPORT: Duration = Duration::from_secs(1);
 
 /// Waits for the reader of the log where nothing may be lost: before the last line, and after it.
 #[derive(Debug)]
-pub(super) struct Flush(SyncSender<Message>);
+pub(super) struct Flush {
+    /// The way to the writing thread.
+    queue: SyncSender<Message>,
+    /// As in [`Lines`].
+    last: Arc<OnceLock<ThreadId>>,
+}
 
 impl Flush {
+    /// From now on only this thread is heard, and its next line is the last one.
+    pub(super) fn announce_last(&self) {
+        self.last.get_or_init(|| thread::current().id());
+    }
+
     /// Waits until everything logged so far is written, or its reader has had its chance.
     pub(super) fn flush(&self) {
         let deadline = Instant::now() + FLUSH;
         let (written, is_written) = sync_channel(1);
         let mut message = Message::Mark(written);
-        while let Err(TrySendError::Full(back)) = self.0.try_send(message) {
+        while let Err(TrySendError::Full(back)) = self.queue.try_send(message) {
             if Instant::now() > deadline {
                 return;
             }
@@ -52,6 +62,8 @@ impl Flush {
 enum Message {
     /// One event.
     Line(Vec<u8>),
+    /// The event after which there are no more.
+    Last(Vec<u8>),
     /// Answer when everything before is written.
     Mark(SyncSender<()>),
 }
@@ -64,6 +76,8 @@ pub(super) struct Lines {
     queue: SyncSender<Message>,
     /// Lines that found no place in the queue and have not been reported.
     lost: Arc<AtomicU64>,
+    /// The thread that has the last word, once it has come to that.
+    last: Arc<OnceLock<ThreadId>>,
     /// The writing thread: what it logs itself must not wait behind what it has to write.
     writer: ThreadId,
 }
@@ -71,10 +85,11 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn start() -> io::Result<(Self, Flush)> {
         let (queue, messages) = sync_channel(LINES);
-        let lost = Arc::new(AtomicU64::new(0));
+        let (lost, last) = (Arc::new(AtomicU64::new(0)), Arc::default());
         let counted = Arc::clone(&lost);
         let thread = thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&messages, &counted))?;
-        Ok((Self { queue: queue.clone(), lost, writer: thread.thread().id() }, Flush(queue)))
+        let flush = Flush { queue: queue.clone(), last: Arc::clone(&last) };
+        Ok((Self { queue, lost, last, writer: thread.thread().id() }, flush))
     }
 }
 
@@ -91,18 +106,21 @@ fn write_lines(messages: &Receiver<Message>, lost: &AtomicU64) {
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let is_mark = matches!(message, None | Some(Message::Mark(_)));
+        let is_due = !matches!(message, Some(Message::Line(_)));
         if let Some(Message::Line(line)) = &message {
             write_out(line);
         }
-        if lost.load(Ordering::Relaxed) > 0 && (is_mark || reported.elapsed() > REPORT) {
+        if lost.load(Ordering::Relaxed) > 0 && (is_due || reported.elapsed() > REPORT) {
             let lines = lost.swap(0, Ordering::Relaxed);
             tracing::warn!(target: ALWAYS, lines, "log lines dropped: their reader is too slow");
             reported = Instant::now();
         }
-        if let Some(Message::Mark(written)) = message {
+        match message {
             // An error says that nobody waits any more.
-            written.try_send(()).unwrap_or_default();
+            Some(Message::Mark(written)) => written.try_send(()).unwrap_or_default(),
+            // Whoever waits for a mark learns that this has ended.
+            Some(Message::Last(line)) => return write_out(&line),
+            Some(Message::Line(_)) | None => {}
         }
     }
 }
@@ -143,9 +161,16 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let line = escape_controls(std::mem::take(&mut self.text));
-        if thread::current().id() == self.to.writer {
-            write_out(&line);
-        } else if self.to.queue.try_send(Message::Line(line)).is_err() {
+        let this = thread::current().id();
+        if this == self.to.writer {
+            return write_out(&line);
+        }
+        let message = match self.to.last.get() {
+            None => Message::Line(line),
+            Some(last) if *last == this => Message::Last(line),
+            Some(_) => return,
+        };
+        if self.to.queue.try_send(message).is_err() {
             self.to.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -185,11 +210,23 @@ mod tests {
     fn a_queue_without_a_reader_loses_lines_and_counts_them() {
         let (queue, _unread) = sync_channel(1);
         let writer = thread::spawn(|| ()).thread().id();
-        let lines = Lines { queue, lost: Arc::default(), writer };
+        let lines = Lines { queue, lost: Arc::default(), last: Arc::default(), writer };
         for _ in 0..3 {
             let mut line = lines.make_writer();
             assert!(line.write_all(b"x\n").is_ok());
         }
         assert_eq!(lines.lost.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn nothing_comes_after_the_last_line_and_nobody_waits_for_it() {
+        let (lines, flush) = Lines::start().unwrap();
+        flush.announce_last();
+        thread::scope(|scope| scope.spawn(|| assert!(lines.make_writer().write_all(b"late\n").is_ok())).join())
+            .unwrap();
+        assert!(lines.make_writer().write_all(b"last\n").is_ok());
+        flush.flush();
+        assert!(lines.make_writer().write_all(b"later\n").is_ok());
+        assert_eq!(lines.lost.load(Ordering::Relaxed), 1, "what would come later has no reader");
     }
 }
