@@ -266,6 +266,40 @@ fn above_the_cap_clients_wait_unaccepted() {
 }
 
 #[test]
+fn who_waits_above_the_cap_when_the_drain_begins_is_served() {
+    let mut service = Service::start(&["--max-connections", "1"]);
+    let mut first = service.connect("tcp");
+    say(&mut first, "PING\r\n", "+PONG\r\n");
+    let mut waiting: Vec<_> = (0..5).map(|_| service.connect("tcp")).collect();
+    waiting.iter_mut().for_each(|client| client.send("PING\r\n"));
+    service.signal("TERM");
+    waiting.iter_mut().for_each(|client| hears(client, "+PONG\r\n"));
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (0, "drained"));
+    drop(first);
+}
+
+#[test]
+fn the_last_line_is_the_last_one_also_while_others_are_cut_off() {
+    let mut service = Service::start(&["--log-filter", "debug", "--shutdown-delay", "60s", "--shutdown-grace", "60s"]);
+    let address = service.address("tcp");
+    let clients = [(); 4].map(|()| {
+        let mut client = TcpStream::connect(&address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        thread::spawn(
+            move || while client.write_all(b"GET k\r\n").and_then(|()| client.read_exact(&mut [0; 5])).is_ok() {},
+        )
+    });
+    service.logged(|line| line["command"] == "get");
+    service.signal("TERM");
+    service.until_not_ready();
+    service.signal("INT");
+    let (code, log) = service.ended();
+    assert_eq!((code, outcome(&log)), (130, "forced"));
+    clients.into_iter().for_each(|client| client.join().unwrap());
+}
+
+#[test]
 fn a_log_that_nobody_reads_stops_nothing_and_its_loss_is_counted() {
     let mut child = Service::spawn(Command::new(PROGRAM).args(["--log-filter", "debug"]));
     let mut log = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -97,9 +97,13 @@ impl Admin {
     /// When the system has no thread left.
     pub fn serve(self, listener: Listener, supervisor: &Supervisor) -> io::Result<()> {
         supervisor.spawn("admin listener", move || {
-            listener.serve(&Connections::new("admin", OPERATORS), move |stream, _place| {
-                if let Err(error) = self.0.converse(stream) {
-                    tracing::debug!(%error, "closed");
+            listener.serve(&Connections::new("admin", OPERATORS), |stream, place| {
+                let shared = Arc::clone(&self.0);
+                move || {
+                    if let Err(error) = shared.converse(stream) {
+                        tracing::debug!(%error, "closed");
+                    }
+                    drop(place);
                 }
             });
         })

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{self, ErrorKind},
     net::{TcpListener, TcpStream, ToSocketAddrs},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -19,14 +20,21 @@ use rustix::{
 
 use crate::lifecycle::{Came, Phase, Phases, wait};
 
+/// How many connections may wait in the kernel for their place; it may allow fewer (`net.core.somaxconn`).
+const QUEUE: i32 = 1024;
+
 /// How long to wait when the system has no descriptor, memory or thread for another connection.
 const BREATH: Duration = Duration::from_millis(50);
 
 /// How often it is said that it has none.
 const REPORT: Duration = Duration::from_secs(10);
 
-/// The stack of a connection's thread. Only what has been touched of it takes memory.
+/// The stack of a connection's thread.
 const STACK: usize = 256 * 1024;
+
+/// Threads of connections that a process may have. Each takes four mappings of memory, for two stacks and their guards, and
+/// Linux gives a process 65530 (`vm.max_map_count`); a thread that gets only some of them ends the process.
+const THREADS: usize = 15_000;
 
 /// Descriptors that clients' connections leave to the rest of the process: files, operators, subscribers' bells.
 const RESERVE: u64 = 256;
@@ -55,6 +63,8 @@ pub struct Listener {
     /// It accepts until this phase begins.
     until: Phase,
     phases: Phases,
+    /// The stack of a connection's thread. Only what has been touched of it takes memory.
+    stack: usize,
 }
 
 impl Listener {
@@ -72,41 +82,32 @@ impl Listener {
             Ok(addr) => tracing::info!(target: ALWAYS, listener = name, %addr, "listening"),
             Err(error) => tracing::warn!(target: ALWAYS, listener = name, %error, "listening"),
         }
-        Ok(Self { name, socket, until, phases: phases.clone() })
+        Ok(Self { name, socket, until, phases: phases.clone(), stack: STACK })
     }
 
-    /// Accepts connections until it has to close; `serve` has a thread for each of them.
-    pub fn serve(self, connections: &Connections, serve: impl Fn(TcpStream, Place) + Clone + Send + 'static) {
+    /// Accepts connections until it has to close. `open` makes of each what a thread of its own has to do.
+    pub fn serve<W>(self, connections: &Connections, open: impl Fn(TcpStream, Place) -> W)
+    where
+        W: FnOnce() + Send + 'static,
+    {
         let _listening = connections.enter();
         let mut reported: Option<Instant> = None;
+        // One more than asked for is the kernel's; what comes later still has come too late.
+        let mut last = 0..=QUEUE;
         loop {
             let is_over = self.phases.current() >= self.until;
-            let Some(place) = connections.place(is_over) else { return };
+            if is_over && last.next().is_none() {
+                return;
+            }
+            let place = connections.place(is_over);
             let bell = (!is_over).then(|| self.phases.bell(self.until));
             // At the end what the kernel has accepted is still taken over, and nothing is waited for.
             let until = is_over.then(Instant::now);
             let error = match wait(&self.socket, PollFlags::IN, bell, until) {
                 Ok(Came::Bell) => continue,
                 Ok(Came::Late) => return,
-                Ok(Came::Ready) => match self.socket.accept() {
-                    Ok((stream, _)) => {
-                        //{% if metrics %}
-                        let open = connections.0.meters.accepted();
-                        //{% endif %}
-                        let serve = serve.clone();
-                        let thread = thread::Builder::new().name(self.name.to_owned()).stack_size(STACK);
-                        let spawned = thread.spawn(move || {
-                            //{% if metrics %}
-                            let _open = open;
-                            //{% endif %}
-                            serve(stream, place);
-                        });
-                        match spawned {
-                            Ok(_) => continue,
-                            Err(error) => error,
-                        }
-                    }
-                    Err(error) if is_of_one_connection(&error) => continue,
+                Ok(Came::Ready) => match self.accept(place, &open) {
+                    Ok(()) => continue,
                     Err(error) => error,
                 },
                 Err(error) => error,
@@ -118,12 +119,45 @@ impl Listener {
             thread::sleep(BREATH);
         }
     }
+
+    /// Accepts a connection, once there is a thread for it: without one its client waits as it would for a place. Operators
+    /// are served all the same, one after the other by this thread: they have to see what is short.
+    fn accept<W: FnOnce() + Send + 'static>(
+        &self,
+        place: Place,
+        open: impl Fn(TcpStream, Place) -> W,
+    ) -> io::Result<()> {
+        let (give, given) = bounded::<W>(1);
+        let thread = thread::Builder::new().name(self.name.to_owned()).stack_size(self.stack);
+        let thread = thread.spawn(move || given.iter().for_each(|work| work()));
+        let thread = match self.until {
+            Phase::Stopped => thread.ok(),
+            _ => Some(thread?),
+        };
+        let stream = match self.socket.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if is_of_one_connection(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        //{% if metrics %}
+        let place = place.counted();
+        //{% endif %}
+        let work = open(stream, place);
+        match thread {
+            Some(_) => give.send(work).unwrap_or_default(),
+            // A panic is that of one connection here too, and has been logged.
+            None => drop(catch_unwind(AssertUnwindSafe(work))),
+        }
+        Ok(())
+    }
 }
 
 /// Listens on the first address that `name` stands for and that the system gives.
 fn listen(name: &str) -> io::Result<TcpListener> {
     let addresses: Vec<_> = name.to_socket_addrs()?.collect();
     let socket = TcpListener::bind(&*addresses)?;
+    // The standard library asks for a queue of 128.
+    rustix::net::listen(&socket, QUEUE)?;
     // Somebody else may be quicker than we are: `accept` must not wait for the next one then.
     socket.set_nonblocking(true)?;
     // Connections have these from their listener (Linux, the BSDs, macOS): none of them costs a call.
@@ -180,22 +214,27 @@ pub struct Place {
     pub id: u64,
     task: Arc<Task>,
     connections: Connections,
+    //{% if metrics %}
+    /// Counts it, once it is accepted.
+    open: Option<crate::meters::Open>,
+    //{% endif %}
 }
 
 /// A listener that may accept more.
 struct Listening(Connections);
 
 impl Connections {
-    /// At most `limit` at once of `listener`, or as many as there are descriptors.
+    /// At most `limit` at once of `listener`, or as many as there are descriptors and threads.
     #[must_use]
     pub fn new(listener: &'static str, limit: usize) -> Self {
-        let available = descriptors();
+        let available = descriptors().min(THREADS);
         if limit > available {
             tracing::warn!(
                 listener,
                 limit,
                 available,
-                "file descriptors will be short before --max-connections is reached: raise the hard limit (ulimit -n)"
+                threads = THREADS,
+                "--max-connections will not be reached: there are not as many file descriptors (ulimit -n) or threads"
             );
         }
         Self(Arc::new(Shared {
@@ -218,19 +257,25 @@ impl Connections {
         Listening(self.clone())
     }
 
-    /// A place for one more, as soon as there is one. Once it `is_over` only if there is one now.
-    fn place(&self, is_over: bool) -> Option<Place> {
+    /// A place for one more, as soon as there is one. At the end nobody waits for that: who has come by then believes to
+    /// be connected, and is served beyond the cap.
+    fn place(&self, is_over: bool) -> Place {
         let mut state = self.state();
-        while state.open.len() >= self.0.limit {
-            if is_over || state.idle.is_some() {
-                return None;
-            }
+        while state.open.len() >= self.0.limit && !is_over && state.idle.is_none() {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let (id, task) = (state.next, Arc::new(Task::default()));
         state.next += 1;
         state.open.insert(id, Arc::clone(&task));
-        Some(Place { id, task, connections: self.clone() })
+        Place {
+            id,
+            task,
+            // Where it goes back to when it is dropped.
+            connections: self.clone(),
+            //{% if metrics %}
+            open: None,
+            //{% endif %}
+        }
     }
 
     /// What threads are doing that should be finished, oldest first.
@@ -266,12 +311,21 @@ impl State {
 }
 
 impl Place {
+    //{% if metrics %}
+    /// That of a connection that is there.
+    fn counted(mut self) -> Self {
+        self.open = Some(self.connections.0.meters.accepted());
+        self
+    }
+
+    //{% endif %}
     /// Does something that the drain has to wait for, under a name.
     pub fn work<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
-        let set = |task| *self.task.lock().unwrap_or_else(PoisonError::into_inner) = task;
-        set(Some(name));
+        let set = |task| std::mem::replace(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner), task);
+        // It may be part of other work.
+        let before = set(Some(name));
         let result = work();
-        set(None);
+        set(before);
         result
     }
 }
@@ -308,15 +362,53 @@ fn descriptors() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+    use crate::lifecycle;
+
+    /// Greets who comes to a listener that has no threads, and returns what it hears.
+    fn greet(until: Phase) -> io::Result<String> {
+        let (control, phases) = lifecycle::channel()?;
+        let mut listener = Listener::bind("test", &"localhost:0".parse().unwrap(), until, &phases).unwrap();
+        listener.stack = 1 << 50;
+        let address = listener.socket.local_addr()?;
+        let greeter = thread::Builder::new().spawn(move || {
+            listener.serve(&Connections::new("test", 10), |mut stream, place| {
+                move || {
+                    stream.write_all(b"hi").unwrap();
+                    drop(place);
+                }
+            });
+        })?;
+        let mut client = TcpStream::connect(address)?;
+        client.set_read_timeout(Some(2 * BREATH))?;
+        let mut heard = String::new();
+        let result = client.read_to_string(&mut heard);
+        if until == Phase::Stopped {
+            control.advance(until);
+            greeter.join().unwrap();
+        }
+        result.map(|_| heard)
+    }
+
+    #[test]
+    fn operators_are_served_without_a_thread_and_clients_wait() {
+        assert_eq!(greet(Phase::Stopped).unwrap(), "hi");
+        let error = greet(Phase::Draining).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock, "it should be open");
+    }
 
     #[test]
     fn the_drain_is_over_when_the_last_connection_is_and_none_is_accepted_any_more() {
         let connections = Connections::new("test", 1);
         let listening = connections.enter();
-        let place = connections.place(false).unwrap();
-        assert!(connections.place(true).is_none(), "there is one place");
-        place.work("work", || assert_eq!(connections.unfinished(), ["work"]));
+        let place = connections.place(false);
+        drop(connections.place(true));
+        place.work("work", || {
+            place.work("its part", || assert_eq!(connections.unfinished(), ["its part"]));
+            assert_eq!(connections.unfinished(), ["work"]);
+        });
         assert!(connections.unfinished().is_empty());
         let idle = connections.drain();
         drop(listening);
@@ -328,15 +420,17 @@ mod tests {
     #[test]
     fn who_waits_for_a_place_gets_the_one_that_becomes_free_or_learns_of_the_end() {
         let connections = Connections::new("test", 1);
-        let place = connections.place(false).unwrap();
+        let place = connections.place(false);
         thread::scope(|scope| {
             let next = scope.spawn(|| connections.place(false));
             drop(place);
             let place = next.join().unwrap();
-            assert!(place.is_some());
-            let none = scope.spawn(|| connections.place(false));
-            drop(connections.drain());
-            assert!(none.join().unwrap().is_none());
+            let beyond = scope.spawn(|| connections.place(false));
+            let idle = connections.drain();
+            drop(beyond.join().unwrap());
+            assert!(idle.try_recv().is_err());
+            drop(place);
+            assert!(idle.try_recv().is_ok());
         });
     }
 }

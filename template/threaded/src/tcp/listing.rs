@@ -37,7 +37,7 @@ impl Session {
     pub(super) fn keys(&mut self, pattern: &[u8]) -> Result<(), End> {
         let shared = std::sync::Arc::clone(&self.shared);
         let mut found = Held { keys: Vec::new(), all: &shared.listed };
-        match self.find(pattern, &mut found) {
+        match self.place.work(self.task, || self.find(pattern, &mut found)) {
             Ok(()) => {
                 self.say(&Reply::Array(found.keys.len()))?;
                 found.keys.iter().try_for_each(|key| self.say(&Reply::Key(key.clone())))

@@ -73,8 +73,9 @@ impl Resp {
     pub fn serve(self, listener: Listener, connections: &Connections, supervisor: &Supervisor) -> io::Result<()> {
         let (connections, phases) = (connections.clone(), supervisor.phases().clone());
         supervisor.spawn("tcp listener", move || {
-            listener.serve(&connections, move |stream, place| {
-                Session::new(Arc::clone(&self.0), stream, place, phases.clone()).serve();
+            listener.serve(&connections, |stream, place| {
+                let session = Session::new(Arc::clone(&self.0), stream, place, phases.clone());
+                move || session.serve()
             });
         })
     }

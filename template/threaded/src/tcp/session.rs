@@ -26,12 +26,12 @@ pub(super) struct Session {
     pub subscription: Option<Subscription>,
     /// Its place among the others.
     pub place: Place,
+    /// What the work that is going on is called.
+    pub task: &'static str,
     /// The client's address.
     peer: Option<SocketAddr>,
     /// What is to be carried out, all at once.
     batch: Batch,
-    /// What the work that is going on is called.
-    task: &'static str,
 }
 
 impl Session {
