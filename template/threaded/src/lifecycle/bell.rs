@@ -1,8 +1,8 @@
 //! What wakes threads that wait for a socket: a thread can wait for one thing only, unless it asks the kernel.
 
 use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io::{self, PipeReader, PipeWriter},
+    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -10,17 +10,16 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    pipe::{PipeFlags, pipe_with},
 };
 
 /// Rings once, for everyone who waits and whoever comes later: the read end of a pipe that nobody writes to, and whose
 /// other end is closed to ring. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Bell(Arc<OwnedFd>);
+pub struct Bell(Arc<PipeReader>);
 
 /// Rings a [`Bell`], at the latest when it is dropped.
 #[derive(Debug)]
-pub struct Ringer(Mutex<Option<OwnedFd>>);
+pub struct Ringer(Mutex<Option<PipeWriter>>);
 
 /// What a thread was woken by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ impl Bell {
     /// # Errors
     /// When there are no descriptors left.
     pub fn new() -> io::Result<(Ringer, Self)> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = io::pipe()?;
         Ok((Ringer(Mutex::new(Some(writer))), Self(Arc::new(reader))))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, after, at, never, select};
+use crossbeam_channel::{Receiver, after, at, never, select, tick};
 use process::{Outcome, log::ALWAYS};
 
 use super::{Phase, PhaseControl, Report, Signals};
@@ -40,7 +40,7 @@ pub fn serve_until_stopped(
     let delay = if has_failed { Duration::ZERO } else { times.delay };
     let mut drain = at(asked + delay);
     let deadline = at(asked + times.grace);
-    let mut idle = never();
+    let (mut idle, mut report) = (never(), never());
     let outcome = loop {
         select! {
             recv(signals) -> code => break Outcome::Killed(code.unwrap_or_default()),
@@ -52,6 +52,7 @@ pub fn serve_until_stopped(
                 drain = never();
                 control.advance(Phase::Draining);
                 idle = connections.drain();
+                report = tick(REPORT);
             }
             recv(idle) -> _ => break Outcome::Drained,
             recv(deadline) -> _ => {
@@ -62,7 +63,7 @@ pub fn serve_until_stopped(
                 // With nothing to cut, only idle connections were left.
                 break if cut.is_empty() { Outcome::Drained } else { Outcome::Cut };
             }
-            default(REPORT) => tracing::info!(tasks = ?connections.unfinished(), "draining"),
+            recv(report) -> _ => tracing::info!(tasks = ?connections.unfinished(), "draining"),
         }
     };
     control.advance(Phase::Stopped);
