@@ -77,8 +77,8 @@ impl Store {
         self.watchers.add(watcher);
     }
 
-    /// Does many operations at once on behalf of a connection, in order and with nothing of anyone else's between them. What would keep others
-    /// waiting too long, or find too many bytes, is left for another call: see [`Ran`].
+    /// Does many operations at once on behalf of a connection, in order and with nothing of anyone else's between them.
+    /// What would keep others waiting too long, or find too many bytes, is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Overloaded`], and nothing was done; or [`StoreError::Stopped`].

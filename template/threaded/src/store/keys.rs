@@ -21,7 +21,15 @@ pub(super) struct Watchers(Arc<Mutex<Vec<Weak<dyn Watcher>>>>);
 impl Watchers {
     /// One more is told of whatever happens from now on.
     pub(super) fn add(&self, watcher: Weak<dyn Watcher>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(watcher);
+        let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if watchers.len() == watchers.capacity() {
+            // Those who have gone are noticed by the next event, but that may never come.
+            watchers.retain(|watcher| watcher.strong_count() > 0);
+            // At least as many come before this is done again.
+            let count = watchers.len();
+            watchers.reserve(count + 1);
+        }
+        watchers.push(watcher);
     }
 
     fn tell(&self, event: &Event) {
@@ -62,5 +70,27 @@ impl Keys {
     /// When [`Keys::expire`] should be called next; `None` as long as no key has a deadline.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.store.next_deadline()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Deaf;
+
+    impl Watcher for Deaf {
+        fn tell(&self, _: &Event) {}
+    }
+
+    #[test]
+    fn those_who_have_gone_take_no_memory_though_nothing_happens() {
+        let (watchers, stays) = (Watchers::default(), Arc::new(Deaf));
+        watchers.add(Arc::downgrade(&stays) as Weak<_>);
+        for _ in 0..1000 {
+            watchers.add(Arc::downgrade(&Arc::new(Deaf)) as Weak<_>);
+        }
+        let watchers = watchers.0.lock().unwrap();
+        assert!(watchers.len() < 10 && watchers[0].strong_count() == 1, "{}", watchers.len());
     }
 }

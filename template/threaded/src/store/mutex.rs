@@ -48,8 +48,8 @@ impl Store {
         self.0.watchers.add(watcher);
     }
 
-    /// Does many operations at once on behalf of a connection, in order and with nothing of anyone else's between them. What would keep others
-    /// waiting too long, or find too many bytes, is left for another call: see [`Ran`].
+    /// Does many operations at once on behalf of a connection, in order and with nothing of anyone else's between them.
+    /// What would keep others waiting too long, or find too many bytes, is left for another call: see [`Ran`].
     ///
     /// # Errors
     /// [`StoreError::Stopped`].

@@ -31,7 +31,7 @@ const FAIR: usize = 64 * 1024;
 /// What a message costs beside its bytes.
 const MESSAGE: usize = 64;
 
-/// How long a publisher waits for one subscriber that is behind: it may only have had no turn yet.
+/// How long a publisher waits for those of its subscribers that are behind: they may only have had no turn yet.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// All channels that clients have subscribed to. Cheap to clone.
@@ -124,13 +124,12 @@ impl Mailbox {
 
     /// Puts a message in, once there is room for it. A subscriber for which there is none in time gets nothing more: it
     /// does not read, and a gap would be taken for silence.
-    fn send(&self, frame: &Bytes) -> bool {
+    fn send(&self, frame: &Bytes, deadline: Instant) -> bool {
         let bytes = frame.len() + MESSAGE;
         let is_full = |inside: &Inside| {
             let is_crowded = self.waiting.load(Ordering::Relaxed) > ALL && inside.bytes > FAIR;
             !inside.is_closed && inside.bytes > 0 && (inside.bytes + bytes > ROOM || is_crowded)
         };
-        let deadline = Instant::now() + PATIENCE;
         let mut inside = self.lock();
         while is_full(&inside) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -189,7 +188,9 @@ impl Channels {
     pub(super) fn publish(&self, channel: &Bytes, message: &[u8]) -> usize {
         let Some(subscribers) = self.lock().get(channel).cloned() else { return 0 };
         let frame = resp::message(channel, message).freeze();
-        subscribers.iter().filter(|mailbox| mailbox.send(&frame)).count()
+        // One for all: however many are behind, the publisher is not.
+        let deadline = Instant::now() + PATIENCE;
+        subscribers.iter().filter(|mailbox| mailbox.send(&frame, deadline)).count()
     }
 
     /// From now on what is published on the channel comes into the mailbox.
@@ -230,5 +231,16 @@ mod tests {
         channels.remove(&channel, &slow);
         channels.remove(&channel, &quick);
         assert_eq!((channels.publish(&channel, &message), channels.lock().len()), (0, 0));
+    }
+
+    #[test]
+    fn many_who_are_behind_are_waited_for_together() {
+        let channels = Channels::default();
+        let channel = Bytes::from_static(b"c");
+        let slow: Vec<_> = (0..20).map(|_| Mailbox::new(&channels).unwrap()).collect();
+        slow.iter().for_each(|(mailbox, _)| channels.add(&channel, mailbox));
+        let (message, start) = (vec![0; ROOM - 2 * MESSAGE], Instant::now());
+        assert_eq!([channels.publish(&channel, &message), channels.publish(&channel, &message)], [20, 0]);
+        assert!(start.elapsed() < 10 * PATIENCE, "{:?}", start.elapsed());
     }
 }
