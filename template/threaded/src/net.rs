@@ -347,17 +347,31 @@ impl Drop for Listening {
     }
 }
 
-/// How many descriptors are left for clients, after the process has asked for as many as it may have: the limit that it
-/// is started with is often 1024, for the sake of programs that call select(2) and can't have more.
+/// How many descriptors are left for clients.
 fn descriptors() -> usize {
+    let all = all_descriptors();
+    usize::try_from(all - RESERVE.min(all / 2)).unwrap_or(usize::MAX)
+}
+
+/// How many descriptors there are for what connections need besides their own, when there are `limit` of them; the rest of
+/// the process keeps most of what is reserved for it.
+#[must_use]
+pub fn spare_descriptors(limit: usize) -> usize {
+    let all = all_descriptors();
+    let kept = limit.min(descriptors()) as u64 + RESERVE.min(all / 2) / 4 * 3;
+    usize::try_from(all.saturating_sub(kept)).unwrap_or(usize::MAX)
+}
+
+/// How many descriptors there are, after the process has asked for as many as it may have: the limit that it is started
+/// with is often 1024, for the sake of programs that call select(2) and can't have more.
+fn all_descriptors() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let limit = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         // Some systems have a limit beyond the one they tell.
         Err(_) => current,
     };
-    let all = limit.unwrap_or(u64::MAX);
-    usize::try_from(all - RESERVE.min(all / 2)).unwrap_or(usize::MAX)
+    limit.unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

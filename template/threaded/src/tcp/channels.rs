@@ -35,11 +35,15 @@ const MESSAGE: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// All channels that clients have subscribed to. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Channels {
     subscribers: Arc<Mutex<HashMap<Bytes, Vec<Arc<Mailbox>>>>>,
     /// How many bytes wait for all subscribers.
     waiting: Arc<AtomicUsize>,
+    /// How many subscribers there may be: the bell of each takes two descriptors, and operators need some too.
+    limit: usize,
+    /// How many there are.
+    count: Arc<AtomicUsize>,
 }
 
 /// What waits for one subscriber.
@@ -51,6 +55,8 @@ pub(super) struct Mailbox {
     bell: UnixStream,
     /// How many bytes wait for all subscribers.
     waiting: Arc<AtomicUsize>,
+    /// How many subscribers there are.
+    count: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -81,13 +87,15 @@ impl Mailbox {
     /// An empty mailbox, and what becomes readable when there is something in it.
     ///
     /// # Errors
-    /// When there are no descriptors left.
+    /// When there are no descriptors left, or only those that others need.
     pub(super) fn new(channels: &Channels) -> io::Result<(Arc<Self>, UnixStream)> {
+        let (waiting, count) = (Arc::clone(&channels.waiting), Arc::clone(&channels.count));
         let (bell, rung) = UnixStream::pair()?;
         rung.set_nonblocking(true)?;
         bell.set_nonblocking(true)?;
-        let waiting = Arc::clone(&channels.waiting);
-        Ok((Arc::new(Self { inside: Mutex::default(), taken: Condvar::new(), bell, waiting }), rung))
+        let is_one_too_many = count.fetch_add(1, Ordering::Relaxed) >= channels.limit;
+        let mailbox = Self { inside: Mutex::default(), taken: Condvar::new(), bell, waiting, count };
+        if is_one_too_many { Err(io::Error::other("too many subscribers")) } else { Ok((Arc::new(mailbox), rung)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -176,10 +184,16 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         let bytes = self.inside.get_mut().unwrap_or_else(PoisonError::into_inner).bytes;
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Channels {
+    /// For so many subscribers at once.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { subscribers: Arc::default(), waiting: Arc::default(), limit, count: Arc::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, Vec<Arc<Mailbox>>>> {
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_a_subscriber_is_bounded_and_who_is_behind_gets_nothing_more() {
-        let channels = Channels::default();
+        let channels = Channels::new(100);
         let channel = Bytes::from_static(b"c");
         let ((slow, _slow), (quick, _quick)) = (Mailbox::new(&channels).unwrap(), Mailbox::new(&channels).unwrap());
         channels.add(&channel, &slow);
@@ -234,8 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn subscribers_are_no_more_than_there_are_descriptors_for() {
+        let channels = Channels::new(1);
+        let first = Mailbox::new(&channels);
+        assert!(first.is_ok() && Mailbox::new(&channels).is_err());
+        drop(first);
+        assert!(Mailbox::new(&channels).is_ok());
+    }
+
+    #[test]
     fn many_who_are_behind_are_waited_for_together() {
-        let channels = Channels::default();
+        let channels = Channels::new(100);
         let channel = Bytes::from_static(b"c");
         let slow: Vec<_> = (0..20).map(|_| Mailbox::new(&channels).unwrap()).collect();
         slow.iter().for_each(|(mailbox, _)| channels.add(&channel, mailbox));

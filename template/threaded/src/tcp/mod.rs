@@ -22,7 +22,7 @@ use std::{
 use crate::{
     config::Settings,
     lifecycle::Supervisor,
-    net::{Connections, Listener},
+    net::{Connections, Listener, spare_descriptors},
     store::Store,
 };
 use channels::Channels;
@@ -56,7 +56,8 @@ impl Resp {
     pub fn new(store: Store, settings: &Settings) -> Self {
         Self(Arc::new(Shared {
             store,
-            channels: Channels::default(),
+            // Each has a bell, which is two descriptors.
+            channels: Channels::new(spare_descriptors(settings.max_connections.get() as usize) / 2),
             listed: AtomicUsize::new(0),
             longest: settings.max_body_bytes.get() as usize,
             frame_timeout: settings.body_timeout,

@@ -67,7 +67,13 @@ impl Session {
     pub(super) fn subscribe(&mut self, channels: Vec<Bytes>) -> Result<(), End> {
         for channel in channels {
             if self.subscription.is_none() {
-                self.subscription = Some(Subscription::new(&self.shared.channels)?);
+                match Subscription::new(&self.shared.channels) {
+                    Ok(subscription) => self.subscription = Some(subscription),
+                    Err(error) => {
+                        self.say(&Reply::Error(format!("BUSY can't serve another subscriber: {error}").into()))?;
+                        continue;
+                    }
+                }
             }
             let Some(subscription) = &mut self.subscription else { continue };
             let added = subscription.add(&channel, &self.shared.store);
