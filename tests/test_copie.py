@@ -93,7 +93,7 @@ def test_the_decision_record_holds_the_five_answers(copie: Copie) -> None:
 def test_the_decision_record_holds_the_verdict_its_reasons_and_warnings(copie: Copie) -> None:
     text = record(copie, ANSWERS)
     assert "## The verdict: tokio" in text
-    assert "- More than 10 000 connections: a thread each takes four times the memory" in text
+    assert "- More than 10 000 connections: a thread each takes five times the memory" in text
     assert "`compute`" in text
     assert "## What to watch" in text
     assert "- The team is not ready for async" in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -77,32 +76,25 @@ def test_what_it_does_not_take_is_a_usage_error(
     assert said in done.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("scale", "connections"), [("under_500", "100"), ("thousands", "5 000"), ("over_10k", "10 000")]
+)
 def test_what_was_measured_at_the_scale_that_is_answered_is_told(
-    template: Path, tmp_path: Path
+    template: Path, tmp_path: Path, scale: str, connections: str
 ) -> None:
-    measured = shutil.copytree(template, tmp_path / "measured")
-    costs = measured / "includes/costs.jinja"
-    costs.write_text(costs.read_text().replace('under_500": "', 'under_500": "A thread: 1 page.'))
-    told = decide(measured, "--defaults", "--scale", "under_500")
-    assert told.json["costs"] == "A thread: 1 page."
-    text = call("decide", "--template", measured, "--defaults", "--scale", "under_500").out
-    assert "What it costs, as measured:\n  - A thread: 1 page.\n" in text
-    assert decide(measured, "--defaults", "--scale", "over_10k").json["costs"] == ""
-    batch = ("--defaults", "--scale", "under_500", "--concurrent-io", "no")
-    assert decide(measured, *batch).json["costs"] == ""
-    made = call(
-        "new",
-        tmp_path / "svc",
-        "--template",
-        measured,
-        "--defaults",
-        "--runtime",
-        "tokio",
-        "--scale",
-        "under_500",
-    )
+    answers = ("--defaults", "--scale", scale)
+    costs = decide(template, *answers).json["costs"]
+    assert costs.startswith(f"With {connections} connections, a thread each took ")
+    text = call("decide", "--template", template, *answers).out
+    assert f"What it costs, as measured:\n  - With {connections} connections, a thread" in text
+    place = ("--template", template, "--runtime", "tokio")
+    made = call("new", tmp_path / "svc", *place, *answers)
     assert made.exit == 0
-    assert "A thread: 1 page." in (tmp_path / "svc/docs/decisions/0001-runtime.md").read_text()
+    assert costs in (tmp_path / "svc/docs/decisions/0001-runtime.md").read_text()
+
+
+def test_what_threads_and_tasks_cost_is_not_told_of_a_batch(template: Path) -> None:
+    assert decide(template, "--defaults", "--concurrent-io", "no").json["costs"] == ""
 
 
 def test_the_five_without_a_terminal_are_named(template: Path) -> None:
