@@ -148,6 +148,7 @@ impl Session {
             flags.set(PollFlags::IN, left < MOST);
             // Its messages stay where they are counted while it does not take what it was sent.
             let told = if left < MOST { PollFlags::IN } else { PollFlags::empty() };
+            subscription.mailbox.is_held_up(left >= MOST);
             let mut places = [
                 PollFd::new(self.wire.bell(), PollFlags::IN),
                 PollFd::new(&self.wire.stream, flags),
