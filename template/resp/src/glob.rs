@@ -1,5 +1,10 @@
 //! Patterns of `KEYS`: `*`, `?`, `[a-z]`, `[^a]` and `\`, for bytes, as Redis reads them.
 
+use domain::{Key, Op};
+
+/// How many keys are looked at before others have their turn.
+const PAGE: usize = 1000;
+
 /// How many comparisons one command may cost: a pattern with many stars meets long names millions of times.
 const EFFORT: u64 = 20_000_000;
 
@@ -48,6 +53,16 @@ impl<'a> Glob<'a> {
         match str::from_utf8(&self.pattern[..literal]) {
             Ok(prefix) => prefix,
             Err(error) => str::from_utf8(&self.pattern[..error.valid_up_to()]).unwrap_or_default(),
+        }
+    }
+
+    /// What to ask the store for next: the keys of a page that may match, behind the last one of the page before.
+    #[must_use]
+    pub fn page(&self, after: Option<Key>) -> Op {
+        let prefix = self.prefix().to_owned();
+        match after {
+            None => Op::List(prefix, PAGE),
+            Some(after) => Op::ListAfter(prefix, after, PAGE),
         }
     }
 

@@ -30,8 +30,5 @@ pub use request::{Arguments, Request};
 /// The most keys that `KEYS` answers with.
 pub const KEYS: usize = 100_000;
 
-/// How many keys `KEYS` looks at before others have their turn.
-pub const PAGE: usize = 1000;
-
 /// Keys that may be held until clients have read them, of all clients together: a short command asks for many.
 pub const LISTED: usize = 10_000_000;

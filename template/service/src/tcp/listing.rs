@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::{Done, Key, Op};
-use resp::{Glob, KEYS, PAGE, Reply};
+use domain::{Done, Key};
+use resp::{Glob, KEYS, Reply};
 use tokio::{
     sync::{SemaphorePermit, TryAcquireError},
     task::yield_now,
@@ -31,12 +31,7 @@ impl Session {
         let (mut found, mut places) = (Vec::new(), shared.listed.try_acquire_many(0).map_err(crowded)?);
         let mut after = None;
         loop {
-            let prefix = glob.prefix().to_owned();
-            let page = match after {
-                None => Op::List(prefix, PAGE),
-                Some(after) => Op::ListAfter(prefix, after, PAGE),
-            };
-            let mut ran = self.ask([page].into()).await?;
+            let mut ran = self.ask([glob.page(after)].into()).await?;
             let Some(Done::Listed(page)) = ran.done.pop() else { return Err(Reply::confused()) };
             after = page.keys.last().map(|listed| listed.key.clone());
             for listed in page.keys {

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::{Done, Key, Op};
-use resp::{Glob, KEYS, LISTED, PAGE, Reply};
+use domain::{Done, Key};
+use resp::{Glob, KEYS, LISTED, Reply};
 
 use super::{session::Session, wire::End};
 
@@ -52,12 +52,7 @@ impl Session {
         let mut glob = Glob::new(pattern);
         let mut after = None;
         loop {
-            let prefix = glob.prefix().to_owned();
-            let page = match after {
-                None => Op::List(prefix, PAGE),
-                Some(after) => Op::ListAfter(prefix, after, PAGE),
-            };
-            let mut ran = self.ask([page].into())?;
+            let mut ran = self.ask([glob.page(after)].into())?;
             let Some(Done::Listed(page)) = ran.done.pop() else { return Err(Reply::confused()) };
             after = page.keys.last().map(|listed| listed.key.clone());
             for listed in page.keys {
