@@ -383,18 +383,20 @@ fn subscribers_get_what_is_published() {
 
 #[test]
 fn a_burst_of_messages_reaches_who_reads() {
-    const MESSAGES: usize = 20_000;
-    let mut service = Service::start(&[]);
-    let (mut subscriber, mut publisher) = (service.connect("tcp"), service.connect("tcp"));
-    say(&mut subscriber, "SUBSCRIBE c\r\n", subscribed("c", 1));
-    let reader = thread::spawn(move || {
-        for number in 0..MESSAGES {
-            hears(&mut subscriber, message("c", &number.to_string()));
-        }
-    });
-    let commands: String = (0..MESSAGES).map(|number| format!("PUBLISH c {number}\r\n")).collect();
-    say(&mut publisher, commands, ":1\r\n".repeat(MESSAGES));
-    reader.join().unwrap();
+    // Many small ones, and more of large ones than are on their way at once.
+    for (messages, size) in [(20_000, 5), (50, 60_000)] {
+        let mut service = Service::start(&[]);
+        let (mut subscriber, mut publisher) = (service.connect("tcp"), service.connect("tcp"));
+        say(&mut subscriber, "SUBSCRIBE c\r\n", subscribed("c", 1));
+        let reader = thread::spawn(move || {
+            for number in 0..messages {
+                hears(&mut subscriber, message("c", &format!("{number:0size$}")));
+            }
+        });
+        let publish = |number| command(&[b"PUBLISH", b"c", format!("{number:0size$}").as_bytes()]);
+        say(&mut publisher, (0..messages).flat_map(publish).collect::<Vec<_>>(), ":1\r\n".repeat(messages));
+        reader.join().unwrap();
+    }
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    io::{self, Write},
-    os::unix::net::UnixStream,
+    io::{self, Read, Write},
+    net::Shutdown,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -55,8 +59,11 @@ pub(super) struct Mailbox {
     inside: Mutex<Inside>,
     /// Something was taken out.
     taken: Condvar,
-    /// Wakes the subscriber's thread, which waits for its socket at the same time: a byte for a mailbox that was empty.
+    /// Wakes the subscriber's thread, which waits for its socket at the same time: there is a byte on its way to `rung` as
+    /// long as there is something in the mailbox, however much of it has been taken out since.
     bell: UnixStream,
+    /// The other end.
+    rung: UnixStream,
     /// How many bytes wait for all subscribers.
     waiting: Arc<AtomicUsize>,
     /// How many subscribers there are.
@@ -72,6 +79,8 @@ struct Inside {
     events: usize,
     /// Events that found no place.
     missed: u64,
+    /// The byte is there.
+    is_rung: bool,
     /// Its thread takes nothing out, because its client does not read.
     is_held_up: bool,
     /// Nothing more is put in: the subscriber was too far behind.
@@ -90,18 +99,18 @@ pub(super) enum Told {
 }
 
 impl Mailbox {
-    /// An empty mailbox, and what becomes readable when there is something in it.
+    /// An empty mailbox.
     ///
     /// # Errors
     /// When there are no descriptors left, or only those that others need.
-    pub(super) fn new(channels: &Channels) -> io::Result<(Arc<Self>, UnixStream)> {
+    pub(super) fn new(channels: &Channels) -> io::Result<Arc<Self>> {
         let (waiting, count) = (Arc::clone(&channels.waiting), Arc::clone(&channels.count));
         let (bell, rung) = UnixStream::pair()?;
         rung.set_nonblocking(true)?;
         bell.set_nonblocking(true)?;
         let is_one_too_many = count.fetch_add(1, Ordering::Relaxed) >= channels.limit;
-        let mailbox = Self { inside: Mutex::default(), taken: Condvar::new(), bell, waiting, count };
-        if is_one_too_many { Err(io::Error::other("too many subscribers")) } else { Ok((Arc::new(mailbox), rung)) }
+        let mailbox = Self { inside: Mutex::default(), taken: Condvar::new(), bell, rung, waiting, count };
+        if is_one_too_many { Err(io::Error::other("too many subscribers")) } else { Ok(Arc::new(mailbox)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -123,24 +132,32 @@ impl Mailbox {
             Some(Told::Missed(_)) => {}
             None if inside.missed > 0 => return Ok(Some(Told::Missed(std::mem::take(&mut inside.missed)))),
             None if inside.is_closed => return Err(()),
+            None if inside.is_rung => {
+                // Nothing more to be heard of, until something is put in.
+                (&self.rung).read(&mut [0]).unwrap_or_default();
+                inside.is_rung = false;
+            }
             None => {}
         }
         Ok(told)
     }
 
-    /// Takes notice of whether the subscriber's client is what keeps its thread from taking anything out.
-    pub(super) fn is_held_up(&self, is_held_up: bool) {
+    /// Takes notice of whether the subscriber's client is what keeps its thread from taking anything out. An error says
+    /// that nothing more will come.
+    pub(super) fn hold_up(&self, is_held_up: bool) -> Result<(), ()> {
         let mut inside = self.lock();
         if inside.is_held_up != is_held_up {
             inside.is_held_up = is_held_up;
             self.taken.notify_all();
         }
+        if inside.is_closed { Err(()) } else { Ok(()) }
     }
 
     fn put(&self, inside: &mut Inside, told: Told) {
-        if inside.told.is_empty() {
-            // A full pipe has rung already.
+        if !inside.is_rung {
+            // There is always room for one byte.
             (&self.bell).write(&[0]).unwrap_or_default();
+            inside.is_rung = true;
         }
         inside.told.push_back(told);
     }
@@ -177,7 +194,15 @@ impl Mailbox {
         inside.bytes = 0;
         inside.told.clear();
         inside.missed = 0;
-        (&self.bell).write(&[0]).unwrap_or_default();
+        // The thread may be waiting for its client, and not for the byte: this it hears anyway.
+        self.bell.shutdown(Shutdown::Both).unwrap_or_default();
+    }
+}
+
+/// Readable as long as there is something to take, and hung up when nothing more will come.
+impl AsFd for Mailbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rung.as_fd()
     }
 }
 
@@ -242,16 +267,47 @@ impl Channels {
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{PollFd, PollFlags};
+
     use super::*;
+    use crate::lifecycle::wait_for_any;
+
+    /// Whether a thread is woken that waits for this of a mailbox.
+    fn wakes(mailbox: &Mailbox, flags: PollFlags) -> bool {
+        wait_for_any(&mut [PollFd::new(mailbox, flags)], Some(Instant::now())).unwrap()
+    }
+
+    #[test]
+    fn a_subscriber_is_woken_as_long_as_something_waits_for_it_and_when_it_is_given_up() {
+        let channels = Channels::new(100);
+        let channel = Bytes::from_static(b"c");
+        let mailbox = Mailbox::new(&channels).unwrap();
+        channels.add(&channel, &mailbox);
+        for _ in 0..2 {
+            assert!(!wakes(&mailbox, PollFlags::IN));
+            assert_eq!([channels.publish(&channel, b"1"), channels.publish(&channel, b"2")], [1, 1]);
+            for _ in 0..2 {
+                assert!(wakes(&mailbox, PollFlags::IN));
+                assert!(matches!(mailbox.take(), Ok(Some(Told::Message(_)))));
+            }
+            assert!(matches!(mailbox.take(), Ok(None)));
+        }
+        mailbox.hold_up(true).unwrap();
+        let message = vec![0; ROOM - 2 * MESSAGE];
+        assert_eq!(channels.publish(&channel, &message), 1);
+        assert!(!wakes(&mailbox, PollFlags::empty()));
+        assert_eq!(channels.publish(&channel, &message), 0);
+        assert!(wakes(&mailbox, PollFlags::empty()) && mailbox.hold_up(true).is_err());
+    }
 
     #[test]
     fn what_waits_for_a_subscriber_is_bounded_and_who_is_behind_gets_nothing_more() {
         let channels = Channels::new(100);
         let channel = Bytes::from_static(b"c");
-        let ((slow, _slow), (quick, _quick)) = (Mailbox::new(&channels).unwrap(), Mailbox::new(&channels).unwrap());
+        let (slow, quick) = (Mailbox::new(&channels).unwrap(), Mailbox::new(&channels).unwrap());
         channels.add(&channel, &slow);
         channels.add(&channel, &quick);
-        slow.is_held_up(true);
+        slow.hold_up(true).unwrap();
         let message = vec![0; ROOM / 4];
         for expected in [2, 2, 2, 1, 1] {
             assert_eq!(channels.publish(&channel, &message), expected);
@@ -277,7 +333,7 @@ mod tests {
     fn a_subscriber_whose_thread_has_had_no_turn_is_waited_for() {
         let channels = Channels::new(100);
         let channel = Bytes::from_static(b"c");
-        let (late, _rung) = Mailbox::new(&channels).unwrap();
+        let late = Mailbox::new(&channels).unwrap();
         channels.add(&channel, &late);
         let message = vec![0; ROOM - 2 * MESSAGE];
         assert_eq!(channels.publish(&channel, &message), 1);
@@ -294,8 +350,8 @@ mod tests {
         let channels = Channels::new(100);
         let channel = Bytes::from_static(b"c");
         let slow: Vec<_> = (0..20).map(|_| Mailbox::new(&channels).unwrap()).collect();
-        for (mailbox, _) in &slow {
-            mailbox.is_held_up(true);
+        for mailbox in &slow {
+            mailbox.hold_up(true).unwrap();
             channels.add(&channel, mailbox);
         }
         let (message, start) = (vec![0; ROOM - 2 * MESSAGE], Instant::now());

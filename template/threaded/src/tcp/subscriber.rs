@@ -1,8 +1,7 @@
 //! A client that has subscribed: what it may say, and how it is told what happens.
 
 use std::{
-    io::{self, Read},
-    os::unix::net::UnixStream,
+    io,
     sync::{Arc, Weak},
     time::Instant,
 };
@@ -22,8 +21,6 @@ use crate::{lifecycle::wait_for_any, store::Store};
 pub(super) struct Subscription {
     names: Names,
     mailbox: Arc<Mailbox>,
-    /// Becomes readable when there is something in it.
-    rung: UnixStream,
     channels: Channels,
     /// Whether the store tells the mailbox of its events.
     watches: bool,
@@ -31,8 +28,8 @@ pub(super) struct Subscription {
 
 impl Subscription {
     fn new(channels: &Channels) -> io::Result<Self> {
-        let (mailbox, rung) = Mailbox::new(channels)?;
-        Ok(Self { names: Names::default(), mailbox, rung, channels: channels.clone(), watches: false })
+        let mailbox = Mailbox::new(channels)?;
+        Ok(Self { names: Names::default(), mailbox, channels: channels.clone(), watches: false })
     }
 
     fn add(&mut self, name: &Bytes, store: &Store) -> Result<(), Reply> {
@@ -148,32 +145,31 @@ impl Session {
             flags.set(PollFlags::IN, left < MOST);
             // Its messages stay where they are counted while it does not take what it was sent.
             let told = if left < MOST { PollFlags::IN } else { PollFlags::empty() };
-            subscription.mailbox.is_held_up(left >= MOST);
+            subscription.mailbox.hold_up(left >= MOST).map_err(|()| self.behind())?;
             let mut places = [
                 PollFd::new(self.wire.bell(), PollFlags::IN),
                 PollFd::new(&self.wire.stream, flags),
-                PollFd::new(&subscription.rung, told),
+                PollFd::new(&*subscription.mailbox, told),
             ];
             let until = deadline.into_iter().chain((left > 0).then_some(stall)).min();
             if !wait_for_any(&mut places, until)? {
                 if deadline.is_some() && deadline == until {
                     return Err(End::Fault(Fault::Slow));
                 }
-                tracing::info!(id = self.place.id, "subscriber dropped: it does not read");
-                return Err(stalled());
+                return Err(self.behind());
             }
-            let heard = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-            let (has_heard, has_rung) = (places[1].revents().intersects(heard), !places[2].revents().is_empty());
-            if has_rung {
-                // Until it is empty; an error says that it is.
-                while (&subscription.rung).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
-            }
-            if has_heard {
+            if places[1].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
                 // What was published before comes before the answer.
                 self.take()?;
                 return self.wire.read();
             }
         }
+    }
+
+    /// Too far behind to be told more.
+    fn behind(&self) -> End {
+        tracing::info!(id = self.place.id, "subscriber dropped: it does not read");
+        stalled()
     }
 
     /// Takes what has come into the mailbox, as long as the client takes what it is sent.
@@ -191,10 +187,7 @@ impl Session {
                     continue;
                 }
                 Ok(Some(Told::Missed(missed))) => subscription.names.tell_lag(missed, &mut self.wire.output).is_err(),
-                Err(()) => {
-                    tracing::info!(id = self.place.id, "subscriber dropped: it does not read");
-                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
-                }
+                Err(()) => return Err(self.behind()),
             };
             if missed {
                 tracing::info!(id = self.place.id, "subscriber dropped: it has missed messages");
