@@ -92,6 +92,8 @@ class _Merge:
             self._set_directory_aside(path)
 
     def _decide(self, item: trees.Disputed) -> None:
+        for side, renamed in item.collided.items():
+            setattr(item, side, self._merged(renamed) or getattr(item, side))
         path, mine, theirs = item.path, item.mine, item.theirs
         if mine is None:
             self._only_theirs(item)
@@ -126,6 +128,17 @@ class _Merge:
         reason = "you have a directory where the template has a file"
         self.conflicts.append(Note(path, reason, beside))
         return beside
+
+    def _merged(self, item: trees.Disputed) -> Version | None:
+        """What both sides made of a file, before it meets another one; None where that is a link.
+
+        Markers that stand in it then are in what meets the other.
+        """
+        base, mine, theirs = item.base, item.mine, item.theirs
+        if not (base and mine and theirs) or base.link or mine.link or theirs.link:
+            return None
+        merged = content.merge(item.path, base.data, mine.data, theirs.data, self.labels)
+        return replace(mine, data=merged.data)
 
     def _contents(self, item: trees.Disputed, mine: Version, theirs: Version) -> None:
         base = item.base if item.base is not None and not item.base.link else None

@@ -36,6 +36,9 @@ class Disputed:
     """The sides ("mine", "theirs") that git moved aside because the other is in the way."""
     elsewhere: str = ""
     """Where the template renamed to what the user renamed to `path`."""
+    collided: dict[str, Disputed] = field(default_factory=dict)
+    """By side, the file that it renamed to here, where the other has another file: both changed
+    what was renamed, so that comes first."""
 
     @property
     def of_two_types(self) -> bool:
@@ -127,6 +130,11 @@ def _by_git(place: Path, base: Tree, mine: Tree, theirs: Tree) -> Merged:
     listing = git.run(["ls-tree", "-r", "-z", head], git_dir=place)
     clean = dict(_tree(os.fsdecode(listing.stdout), versions))
     disputed = _disputed(rest, versions) if merged.returncode else {}
+    for new, old in _collided(rest):
+        side = "theirs" if old in mine else "mine"
+        here = mine.get(old if old in mine else new), theirs.get(old if old in theirs else new)
+        if new in disputed:
+            disputed[new].collided[side] = Disputed(new, base.get(old), *here)
     for item in disputed.values():
         clean.pop(item.path, None)
         clean.pop(item.elsewhere, None)
@@ -183,8 +191,7 @@ def _disputed(rest: list[str], versions: _Versions) -> dict[str, Disputed]:
     paths, the paths, a type and a text (git-merge-tree(1), "OUTPUT").
     """
     found: dict[str, Disputed] = {}
-    end = rest.index("")
-    for entry in rest[:end]:
+    for entry in rest[: rest.index("")]:
         meta, _, path = entry.partition("\t")
         mode, blob, stage = meta.split(" ")
         moved = _MOVED.fullmatch(path)
@@ -192,7 +199,10 @@ def _disputed(rest: list[str], versions: _Versions) -> dict[str, Disputed]:
         if moved:
             item.moved |= {moved[2]}
         setattr(item, ("base", "mine", "theirs")[int(stage) - 1], _version(mode, blob, versions))
-    for old, ours, others in _renamed_apart(rest[end + 1 :]):
+    for kind, paths in _messages(rest):
+        if not kind.startswith("CONFLICT (rename/rename)") or len(paths) != 3:
+            continue
+        old, ours, others = paths
         source, here, there = found.get(old), found.get(ours), found.get(others)
         if source and here and there and not here.theirs and not there.mine:
             here.base, here.theirs, here.elsewhere = source.base, there.theirs, others
@@ -200,11 +210,16 @@ def _disputed(rest: list[str], versions: _Versions) -> dict[str, Disputed]:
     return {path: item for path, item in found.items() if item.mine or item.theirs}
 
 
-def _renamed_apart(messages: list[str]) -> Iterator[tuple[str, str, str]]:
-    at = 0
-    while at < len(messages) and messages[at].isdigit():
-        count = int(messages[at])
-        paths, kind = messages[at + 1 : at + 1 + count], messages[at + 1 + count]
-        if kind.startswith("CONFLICT (rename/rename)") and count == 3:
-            yield paths[0], paths[1], paths[2]
+def _collided(rest: list[str]) -> Iterator[tuple[str, str]]:
+    """What was renamed to a name that the other side has for another file: (new, old)."""
+    for kind, paths in _messages(rest):
+        if kind == "CONFLICT (rename involved in collision)":
+            yield paths[0], paths[1]
+
+
+def _messages(rest: list[str]) -> Iterator[tuple[str, list[str]]]:
+    at = rest.index("") + 1
+    while at < len(rest) and rest[at].isdigit():
+        count = int(rest[at])
+        yield rest[at + 1 + count], rest[at + 1 : at + 1 + count]
         at += count + 3

@@ -1,0 +1,11 @@
+"""The table of cases: what a safe update must do, as data, for any tool that updates projects."""
+
+from __future__ import annotations
+
+from tests.merge.cases import edits, renames
+from tests.merge.cases.model import Case
+from tests.merge.cases.stage import Stage
+
+CASES = (*edits.CASES, *renames.CASES)
+
+__all__ = ["CASES", "Case", "Stage"]
