@@ -60,7 +60,8 @@ def parser(verb: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    changes_project = verb in ("add", "remove", "update")
+    renders = verb != "undo"
+    changes_project = verb not in ("new", "decide")
     if verb == "new":
         made.add_argument(
             "path",
@@ -74,17 +75,31 @@ def parser(verb: str) -> argparse.ArgumentParser:
     add = made.add_argument
     if changes_project:
         add("--project", type=_path, default=Path(), metavar="DIR", help="the project; default: .")
-    add("--template", metavar="URL|PATH", help="another Copier template than the one shipped")
+    if renders:
+        add("--template", metavar="URL|PATH", help="another Copier template than the one shipped")
     if verb == "update":
         add("--to", "--ref", dest="ref", metavar="REF", help="the version; default: the newest")
-    else:
+        add("--check", action="store_true", help="only say whether a newer version exists: exit 5")
+    elif renders:
         add("--ref", metavar="REF", help="the template's version: a tag, a branch, a commit")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="an answer; VALUE is YAML")
-    add("--answers", type=_path, metavar="FILE", help="answers as YAML, or an old answers file")
-    add("--defaults", action="store_true", help="ask nothing: defaults for what is not answered")
-    add("--trust", action="store_true", help="run the template's own tasks and extensions")
-    if verb != "decide":
+    if renders:
+        add(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="an answer, its VALUE YAML",
+        )
+        add("--answers", type=_path, metavar="FILE", help="answers as YAML, or an old answers file")
+        add(
+            "--defaults", action="store_true", help="ask nothing: defaults for what is not answered"
+        )
+        add("--trust", action="store_true", help="run the template's own tasks and extensions")
+    if verb == "undo":
+        add("--force", action="store_true", help="also where files changed since; those are kept")
+    elif verb != "decide":
         add("--answers-file", metavar="NAME", help="default: .copier-answers.yml")
+    if verb != "decide":
         add("--dry-run", action="store_true", help="show what would be done; write nothing")
         add("--yes", action="store_true", help="no confirmation")
     if verb == "new":
@@ -92,8 +107,11 @@ def parser(verb: str) -> argparse.ArgumentParser:
     add("--json", action="store_true", help="one JSON document on stdout")
     add("--verbose", action="store_true", help="with an error, where it came from")
     add("-h", "--help", action="store_true", help="this text")
+    keys: list[str] = []
+    made.set_defaults(flag_keys=keys, defaults=False, check=False)
+    if not renders:
+        return made
     questions = made.add_argument_group("answers to the shipped template's questions")
-    keys = []
     for key, metavar, help in _question_flags(verb):
         questions.add_argument(
             "--" + key.replace("_", "-"),
@@ -104,7 +122,6 @@ def parser(verb: str) -> argparse.ArgumentParser:
             help=help,
         )
         keys.append(key)
-    made.set_defaults(flag_keys=keys)
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from asyncscaffold import stop
 from asyncscaffold.errors import Cancelled, Failure, Usage
@@ -58,6 +59,9 @@ def _print(outcome: Outcome, *, as_json: bool) -> int:
         print(text, flush=True)
     except OSError:
         sys.stdout = None  # it would be flushed again at the end
+    if outcome.left:
+        with suppress(OSError):
+            print(printable(outcome.left), file=sys.stderr)
     return outcome.exit
 
 
@@ -87,9 +91,13 @@ def run(words: list[str], flags: list[str]) -> Outcome:
         from asyncscaffold import new
 
         return new.new(options) if first == "new" else new.decide(options)
+    if first == "undo":
+        from asyncscaffold import undo
+
+        return undo.undo(options)
     from asyncscaffold import project
 
-    return project.change(options)
+    return project.check(options) if options.check else project.change(options)
 
 
 def _told(key: str, text: str) -> Outcome:

@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 
 class Outcome(NamedTuple):
-    """`document` is printed with --json, `text` without."""
+    """`document` is printed with --json, `text` without; `left` goes to stderr either way.
+
+    `left` is what the user has to do something about.
+    """
 
     document: dict[str, Any]
     text: str
     exit: int = 0
+    left: str = ""
 
 
 _CONTROLS = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from asyncscaffold.new import confirm, context
 from asyncscaffold.outcome import Outcome
 from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.renders import Side
-from asyncscaffold.template import Template, checkout, find, shipped
+from asyncscaffold.template import Template, checkout, find, is_at_least, shipped
 from asyncscaffold.values import nearest
 
 
@@ -73,29 +74,65 @@ def _answers(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if not key.startswith("_")}
 
 
+@contextmanager
+def opened(options: Namespace) -> Iterator[Path]:
+    """The project's directory, held by this process alone; what a killed run began is completed.
+
+    A dry run completes nothing: it raises `Refused`.
+    """
+    git.version()
+    root: Path = options.project.resolve()
+    if not root.is_dir():
+        raise Refused(f"{options.project} is no directory.", "Give --project the project's own.")
+    with merge.lock(root):
+        if not options.dry_run:
+            _recover(root)
+        elif merge.is_pending(root):
+            raise Refused(
+                "A run before this one was interrupted, so the tree is neither old nor new.",
+                "Run this without --dry-run, or `asyncscaffold undo`: each completes it first.",
+            )
+        yield root
+
+
 def change(options: Namespace) -> Outcome:
     """Move a project to another version, other answers, or both.
 
     base (its version and answers) + mine (the tree as it is) + theirs (the new version and
     answers) → merge → apply. Nothing in the tree changes before the whole merge is computed.
     """
-    git.version()
-    root = options.project.resolve()
-    if not root.is_dir():
-        raise Refused(f"{options.project} is no directory.", "Give --project the project's own.")
-    with merge.lock(root):
-        _recover(root)
+    with opened(options) as root:
         project = Project.load(root, options.answers_file)
         if left := sorted({*merge.leftover_markers(root), *git.unmerged(root)}):
             raise Refused(
                 "Conflicts are not resolved yet:\n" + _listed(left),
                 "Resolve them (the markers show both sides), `git add` what git calls unmerged, "
-                "and run this again.",
+                "and run this again; or take the update back: asyncscaffold undo.",
             )
         old = _old_template(project, options)
         new = _new_template(project, old, options)
         with checkout(new) as place:
             return _move(project, old, new, place, options)
+
+
+def check(options: Namespace) -> Outcome:
+    """Say whether a newer version than the project's exists: exit 5 if so. Changes nothing."""
+    project = Project.load(options.project.resolve(), options.answers_file)
+    old = _old_template(project, options)
+    new = _new_template(project, old, options)
+    newer = new != old
+    document = {
+        "project": str(project.root),
+        "from": old.name,
+        "to": new.name,
+        "newer": newer,
+    }
+    name = project.root.name
+    if not newer:
+        return Outcome(document, f"Up to date: {name} is at {old.name}.")
+    return Outcome(
+        document, f"{name} is at {old.name}, and {new.name} is out: asyncscaffold update.", 5
+    )
 
 
 def _recover(root: Path) -> None:
@@ -151,18 +188,14 @@ def _move(
         )
         if options.trust or (options.template is None and project.url == str(shipped())):
             plan = lockfile.follow(plan, project.root, theirs / lockfile.NAME)
-        document |= plan.as_json()
         head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
-        head += " (an older version)" if old.sha != new.sha and _has(old, new) else ""
-        exit_code = 3 if plan.conflicts else 0
+        head += " (an older version)" if old != new and is_at_least(old, new) else ""
         if options.dry_run:
-            text = report.plan_text(head, plan, applied=False)
-            return Outcome(document, f"{text}\n\nA dry run: nothing was written.", exit_code)
-        confirm(options, report.plan_text(head, plan, applied=False))
-        before, after = (load_answers(side / project.answers_file) for side in (base, theirs))
-        rendered.remember(project.root, before, after)
-        merge.apply(plan, project.root)
-    return Outcome(document, report.plan_text(head, plan, applied=True), exit_code)
+            return report.dry_run(head, plan, document)
+        confirm(options, report.plan_text(head, plan))
+        sides_answers = [load_answers(side / project.answers_file) for side in (base, theirs)]
+        merge.apply(plan, project.root, rendered=sides_answers)
+    return report.applied(head, plan, document, project.root)
 
 
 def _old_template(project: Project, options: Namespace) -> Template:
@@ -192,15 +225,7 @@ def _new_template(project: Project, old: Template, options: Namespace) -> Templa
         return old
     newest = find(url, None)
     # What has everything the newest release has stays: going back is done only when said.
-    return old if _has(old, newest) else _same(old, newest)
-
-
-def _has(template: Template, other: Template) -> bool:
-    """Whether `template` is `other`, or a later version of it; False where nobody can tell."""
-    path = Path(other.url)
-    if not path.is_dir() or template.sha is None or other.sha is None:
-        return False
-    return git.contains(path, newer=template.sha, older=other.sha)
+    return old if is_at_least(old, newest) else _same(old, newest)
 
 
 def _same(old: Template, new: Template) -> Template:

@@ -6,7 +6,6 @@ What the tree is, is known from the last change made here, or else from the last
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ import yaml
 from asyncscaffold import git
 from asyncscaffold.merge import state
 
-_NAME = "rendered.json"
-
 
 def last(root: Path, answers_file: str, now: Mapping[str, Any]) -> Mapping[str, Any]:
     """The content of the answers file that the tree at `root` was rendered with.
@@ -25,27 +22,10 @@ def last(root: Path, answers_file: str, now: Mapping[str, Any]) -> Mapping[str, 
     `now` is its content at present, and the answer where it is known to be a tool's work, or where
     nothing else is known of this version: after `copier update`, say.
     """
-    known = _remembered(root) or _committed(root, answers_file)
+    known = state.remembered_rendered(root) or _committed(root, answers_file)
     if not known or now in known:
         return now
     return known[-1] if known[-1].get("_commit") == now.get("_commit") else now
-
-
-def remember(root: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Note both contents, before the tree is changed: a kill leaves one or the other."""
-    place = state.places(root)[0]
-    state.make(place)
-    state.write_file(place / _NAME, json.dumps([before, after], default=str).encode())
-
-
-def _remembered(root: Path) -> list[dict[str, Any]]:
-    for place in state.places(root):
-        try:
-            known = json.loads((place / _NAME).read_bytes())
-        except (OSError, ValueError):
-            continue
-        return [entry for entry in known if isinstance(entry, dict)]
-    return []
 
 
 def _committed(root: Path, answers_file: str) -> list[dict[str, Any]]:

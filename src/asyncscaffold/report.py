@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from asyncscaffold.outcome import Outcome
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import Template
 from asyncscaffold.values import flag_text, uncast
 from asyncscaffold.verdict import Verdict
 
 if TYPE_CHECKING:
-    from asyncscaffold.merge.model import Plan
+    from asyncscaffold.merge.model import Note, Plan
 
 WIDTH = 88
 
@@ -73,36 +74,73 @@ def _line_count(path: Path) -> int:
     return 0 if path.is_symlink() else path.read_bytes().count(b"\n")
 
 
-def plan_text(head: str, plan: Plan, *, applied: bool) -> str:
+def plan_text(head: str, plan: Plan) -> str:
     """What a merge changes, path by path, and everything that needs the user's eyes."""
+    parts = [_changes_text(head, plan), _notes_text(plan), conflicts_text(plan)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def dry_run(head: str, plan: Plan, document: dict[str, Any]) -> Outcome:
+    """What a plan would do, with the difference it would make to each file."""
+    from asyncscaffold.merge.diff import unified
+
+    diffs = {change.path: unified(change) for change in plan.changes}
+    document = document | plan.as_json(diffs)
+    shown = "".join(diffs.values()).rstrip("\n")
+    parts = [_changes_text(head, plan), _notes_text(plan), shown]
+    text = "\n\n".join(part for part in [*parts, "A dry run: nothing was written."] if part)
+    return Outcome(document, text, 3 if plan.conflicts else 0, conflicts_text(plan))
+
+
+def applied(head: str, plan: Plan, document: dict[str, Any], project: Path) -> Outcome:
+    """What a plan did, and what there is to do now."""
+    names = {Path(change.path).name for change in plan.changes}
+    hints = []
+    if plan.changes:
+        hints.append("Nothing was committed: `git diff` shows the changes, `asyncscaffold undo`")
+        checks = ", `cargo test` checks them" if (project / "Cargo.toml").is_file() else ""
+        hints.append(f"takes them back{checks}.")
+    if "Cargo.toml" in names and "Cargo.lock" not in names:
+        hints.append("Cargo.lock follows with the next cargo build: commit it with them.")
+    parts = [_changes_text(head, plan), _notes_text(plan), "\n".join(hints)]
+    text = "\n\n".join(part for part in parts if part)
+    left = conflicts_text(plan)
+    if any(note.markers for note in plan.conflicts):
+        left += "\nWhile markers are left, the next add, remove or update is refused."
+    return Outcome(document | plan.as_json(), text, 3 if plan.conflicts else 0, left)
+
+
+def _changes_text(head: str, plan: Plan) -> str:
     from asyncscaffold.merge.model import shown
 
     if plan.is_empty:
-        changes = ["Not one file changes."]
-    else:
-        changes = [f"  {change.action:<6}  {shown(change.path)}" for change in plan.changes]
-    lines = [head, *changes]
-    for title, notes in (
-        ("Conflicts: both sides are in the file; resolve them", plan.conflicts),
+        return f"{head}\nNot one file changes."
+    lines = (f"  {change.action:<6}  {shown(change.path)}" for change in plan.changes)
+    return "\n".join([head, *lines])
+
+
+def _notes_text(plan: Plan) -> str:
+    listed = (
         ("Kept, because you edited them", plan.kept),
         ("Left deleted, as you deleted them", plan.deleted),
         ("Skipped", plan.skipped),
-    ):
-        if notes:
-            lines += ["", f"{title}:"]
-            for note in notes:
-                beside = f" (the template's version: {shown(note.beside)})" if note.beside else ""
-                lines.append(f"  {shown(note.path)}: {note.reason}{beside}")
-    if applied and not plan.is_empty:
-        lines += [
-            "",
-            "Nothing was committed: `git diff` shows the changes, `cargo test` checks them.",
-        ]
-    names = {Path(change.path).name for change in plan.changes}
-    if applied and "Cargo.toml" in names and "Cargo.lock" not in names:
-        lines.append("Cargo.lock follows with the next cargo build: commit it with them.")
-    if applied and plan.conflicts:
-        lines.append("While markers are left, the next add, remove or update is refused.")
+    )
+    return "\n\n".join(_listed(title, notes) for title, notes in listed if notes)
+
+
+def conflicts_text(plan: Plan) -> str:
+    """The conflicts by path with their reasons, or nothing."""
+    title = "Conflicts: both sides are there; resolve them"
+    return _listed(title, plan.conflicts) if plan.conflicts else ""
+
+
+def _listed(title: str, notes: Iterable[Note]) -> str:
+    from asyncscaffold.merge.model import shown
+
+    lines = [f"{title}:"]
+    for note in notes:
+        beside = f" ({shown(note.beside)})" if note.beside else ""
+        lines.append(f"  {shown(note.path)}: {note.reason}{beside}")
     return "\n".join(lines)
 
 

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.values import nearest
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 HOSTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
@@ -102,6 +106,40 @@ def _no_version(url: str, ref: str, tags: dict[str, str]) -> Refused:
         f"The template {url} has no version {ref!r}{nearest(ref, tags) or '.'}",
         "Its releases: " + (", ".join(sorted(tags)) or "none yet; give a commit or a branch"),
     )
+
+
+def is_at_least(template: Template, other: Template) -> bool:
+    """Whether `template` is `other` or a later version of it.
+
+    The history says so, or else the order of the releases (PEP 440, as Copier compares them).
+    """
+    if template == other or (template.sha is not None and template.sha == other.sha):
+        return True
+    ours, its = (_release(version.name) for version in (template, other))
+    if ours is not None and its is not None and ours >= its:
+        return True
+    directory = Path(template.url)
+    if template.sha is not None and other.sha is not None and directory.is_dir():
+        return git.contains(directory, newer=template.sha, older=other.sha)
+    if template.ref is None or other.ref is None or (ours is not None and its is not None):
+        return False
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
+        clone = Path(scratch) / "template"
+        git.clone(expand(other.url), clone, other.ref)
+        newer, older = git.resolve(clone, template.ref), git.resolve(clone, "HEAD")
+        return bool(newer and older and git.contains(clone, newer=newer, older=older))
+
+
+def _release(name: str) -> Version | None:
+    """The version that a tag names, or what `git describe` says of a commit since that tag."""
+    from packaging.version import InvalidVersion, Version
+
+    described = re.fullmatch(r"(.+)-(\d+)-g[0-9a-f]+", name)
+    tag, since = described.groups() if described else (name, "")
+    try:
+        return Version(f"{Version(tag)}+{since}" if since else tag)
+    except InvalidVersion:
+        return None
 
 
 @contextmanager

@@ -6,11 +6,12 @@ VERBS = {
     "add": "give an existing project more capabilities",
     "remove": "take capabilities from an existing project",
     "update": "move an existing project to a newer template version, or to other answers",
+    "undo": "put back the tree as it was before the last add, remove or update",
 }
 
 EXITS = """\
 exit codes: 0 done; 1 refused or failed, nothing changed; 2 wrong usage; 3 done, but conflicts are
-left in the tree; 130 cancelled, nothing changed"""
+left in the tree; 5 `update --check`: a newer version exists; 130 cancelled, nothing changed"""
 
 HELP = f"""\
 usage: asyncscaffold VERB …

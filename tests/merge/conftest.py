@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,29 @@ def files(root: Path) -> dict[str, bytes | tuple[str, ...]]:
             else:
                 found[path] = place.read_bytes()
     return found
+
+
+def entries(root: Path) -> dict[str, object]:
+    """Everything in a directory with its permission bits, empty directories included."""
+    found: dict[str, object] = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in (".git", ".asyncscaffold")]
+        for name in [*names, *folders]:
+            place = Path(folder, name)
+            bits = place.lstat().st_mode
+            if place.is_symlink():
+                found[place.relative_to(root).as_posix()] = os.fspath(place.readlink())
+            elif place.is_dir():
+                found[place.relative_to(root).as_posix()] = bits
+            else:
+                found[place.relative_to(root).as_posix()] = bits, place.read_bytes()
+    return found
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Puts a copy of a directory in place of another."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, symlinks=True)
 
 
 def git(where: Path, *args: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from asyncscaffold import merge
 from asyncscaffold.errors import Refused
 from asyncscaffold.merge import disk
-from tests.merge.conftest import TEXT, Case, Files, Link, Script, files
+from tests.merge.conftest import TEXT, Case, Files, Link, Script, copy_tree, files
 
 _MUTATIONS = ("unlink", "replace", "rename", "rmdir", "mkdir", "link", "symlink", "chmod", "fsync")
 
@@ -107,7 +107,7 @@ def test_a_kill_at_any_moment_leaves_the_old_tree_or_what_is_completed(
     old = files(case.project)
     step, outcomes = 0, set()
     backup = tmp_path / "backup"
-    _copy(case.project, backup)
+    copy_tree(case.project, backup)
     while True:
         step += 1
         if _kill_before(step, lambda: merge.apply(plan, case.project)) == 0:
@@ -121,7 +121,7 @@ def test_a_kill_at_any_moment_leaves_the_old_tree_or_what_is_completed(
             assert now == files_after(case), f"mixed after a kill before step {step}"
             outcomes.add("new")
         assert merge.recover(case.project) is None
-        _copy(backup, case.project)
+        copy_tree(backup, case.project)
     assert outcomes == {"old", "new"}
     assert step > 30
 
@@ -133,13 +133,6 @@ def files_after(case: Case) -> dict[str, object]:
     after["conflict"] = b"<<<<<<< your edits\nmine\n=======\n2\n>>>>>>> template 2.0\n"
     after["own"] = b"own"
     return after
-
-
-def _copy(source: Path, target: Path) -> None:
-    import shutil
-
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, symlinks=True)
 
 
 def test_a_kill_of_the_completing_run_is_completed_too(every_kind_of_change: Case) -> None:
@@ -161,7 +154,7 @@ def test_an_error_at_any_moment_takes_everything_back(
     plan = case.plan()
     old = files(case.project)
     step, late = 0, 0
-    _copy(case.project, tmp_path / "backup")
+    copy_tree(case.project, tmp_path / "backup")
     while True:
         step += 1
 
@@ -170,7 +163,7 @@ def test_an_error_at_any_moment_takes_everything_back(
             break
         if code == 4:  # it found another way
             assert files(case.project) == files_after(case), step
-            _copy(tmp_path / "backup", case.project)
+            copy_tree(tmp_path / "backup", case.project)
             continue
         assert code == 3
         if merge.recover(case.project) is None:
@@ -178,7 +171,7 @@ def test_an_error_at_any_moment_takes_everything_back(
         else:  # it failed at the very end, when the journal was to be removed
             assert files(case.project) == files_after(case), step
             late += 1
-            _copy(tmp_path / "backup", case.project)
+            copy_tree(tmp_path / "backup", case.project)
     assert step > 20
     assert late < 4
 
@@ -189,15 +182,15 @@ def test_ctrl_c_takes_everything_back(
     case = every_kind_of_change
     old = files(case.project)
     writes: list[str] = []
-    write = disk.write
+    put = disk.put
 
-    def interrupted(root: Path, path: str, new: merge.Version, **rest: object) -> None:
+    def interrupted(root: Path, path: str, temporary: str, *, create: bool) -> None:
         writes.append(path)
         if len(writes) == 4:
             raise KeyboardInterrupt
-        write(root, path, new, **rest)  # type: ignore[arg-type]
+        put(root, path, temporary, create=create)
 
-    monkeypatch.setattr(disk, "write", interrupted)
+    monkeypatch.setattr(disk, "put", interrupted)
     with pytest.raises(KeyboardInterrupt):
         case.update()
     assert files(case.project) == old
@@ -233,13 +226,13 @@ def test_a_file_saved_during_the_run_is_kept_and_the_rest_taken_back(
 ) -> None:
     case = every_kind_of_change
     old = files(case.project)
-    write = disk.write
+    put = disk.put
 
-    def saving(root: Path, path: str, new: merge.Version, **rest: object) -> None:
-        write(root, path, new, **rest)  # type: ignore[arg-type]
+    def saving(root: Path, path: str, temporary: str, *, create: bool) -> None:
+        put(root, path, temporary, create=create)
         case.edit({"link2": "", "conflict": "saved\n"})
 
-    monkeypatch.setattr(disk, "write", saving)
+    monkeypatch.setattr(disk, "put", saving)
     with pytest.raises(Refused, match="conflict"):
         case.update()
     monkeypatch.undo()

@@ -1,16 +1,18 @@
 """The safe merge: base, mine and theirs become a plan, and the plan is applied through a journal.
 
-`plan` computes and touches nothing; `apply` writes; `recover` completes what a kill interrupted.
+`plan` computes and touches nothing; `apply` writes; `recover` completes what a kill interrupted;
+`undoing` plans the way back.
 """
 
 from __future__ import annotations
 
-from asyncscaffold.merge.applying import Recovered, apply, recover
+from asyncscaffold.merge.applying import Recovered, apply, is_pending, recover
 from asyncscaffold.merge.disk import look
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
 from asyncscaffold.merge.sides import matcher, own_files
 from asyncscaffold.merge.state import leftover_markers, lock
+from asyncscaffold.merge.undoing import Undoing, undoing
 
 __all__ = [
     "Change",
@@ -18,8 +20,10 @@ __all__ = [
     "Note",
     "Plan",
     "Recovered",
+    "Undoing",
     "Version",
     "apply",
+    "is_pending",
     "leftover_markers",
     "lock",
     "look",
@@ -27,4 +31,5 @@ __all__ = [
     "own_files",
     "plan",
     "recover",
+    "undoing",
 ]

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asyncscaffold.errors import Refused
-from asyncscaffold.merge import disk, journal
+from asyncscaffold.merge import disk, journal, state
+from asyncscaffold.merge.journal import Journal
 from asyncscaffold.merge.model import Change, Plan, Version, shown
 
 
@@ -24,30 +26,51 @@ class Recovered:
     left: tuple[str, ...]
 
 
-def apply(plan: Plan, project: Path) -> None:
+def apply(
+    plan: Plan, project: Path, *, rendered: Any = None, undoes: Journal | None = None
+) -> None:
     """Writes a plan into the project.
 
-    Raises `Refused`, with the tree as it was, if a path is no longer what the plan was made for,
-    or if it can't be written. Anything else that stops it (Ctrl-C) also takes back what was done;
-    only a kill leaves a journal.
+    `rendered` is what the tree is rendered with before and after; `undoes` the run that the plan
+    takes back. Raises `Refused`, with the tree as it was, if a path is no longer what the plan was
+    made for, or if it can't be written. Anything else that stops it (Ctrl-C) also takes back what
+    was done; only a kill leaves a journal.
     """
     changes = _in_order(plan.changes)
     touched = [shown(c.path) for c in changes if not _is(project, c.path, c.old)]
     if touched:
         raise _changed_meanwhile(touched)
-    if not changes:
+    if not changes and undoes is None:
         return
-    record = journal.start(project, changes, plan.conflicts)
+    record = Journal(
+        project,
+        undoes.place if undoes else state.places(project)[0],
+        changes,
+        plan.conflicts,
+        disk.directories_at(project, (change.path for change in changes)),
+        undoes.directories if undoes else {},
+        rendered,
+        undoes is not None,
+    )
+    record.start()
+    where = f"The journal in {record.place}"
     try:
+        # What needs room on the disk comes first, while nothing has changed.
+        staged: set[int] = set()
         for index, change in enumerate(changes):
+            where = shown(change.path)
+            if _stage(project, change, record.temporary(index)):
+                staged.add(index)
+        for index, change in enumerate(changes):
+            where = shown(change.path)
             if not _is(project, change.path, change.old):
-                raise _changed_meanwhile([shown(change.path)])
-            _write(project, change, record.temporary(index))
-        record.close()
+                raise _changed_meanwhile([where])
+            _write(project, change, record.temporary(index), staged=index in staged)
+        where = f"The journal in {record.place}"
+        _finish(project, record)
     except BaseException as error:
         _take_back(project, record)
         if isinstance(error, OSError):
-            where = shown(change.path)
             raise Refused(
                 f"{where} can't be written: {error.strerror}.", "Nothing was changed."
             ) from error
@@ -61,12 +84,17 @@ def _changed_meanwhile(paths: list[str]) -> Refused:
     )
 
 
+def is_pending(project: Path) -> bool:
+    """Whether a killed run left something to complete."""
+    return journal.under_way(project) is not None
+
+
 def recover(project: Path) -> Recovered | None:
     """Completes what a killed run had begun; None where there is nothing to complete.
 
     It can itself be killed and run again. Raises `Refused` if something can't be written.
     """
-    record = journal.find(project)
+    record = journal.under_way(project)
     if record is None:
         return None
     done: list[str] = []
@@ -78,15 +106,24 @@ def recover(project: Path) -> Recovered | None:
                 project, change, record.temporary(index)
             ):
                 done.append(change.path)
+                if change.new is None:
+                    disk.prune(project, change.path)
             else:
                 left.append(change.path)
-        record.close()
+        _finish(project, record)
     except OSError as error:
         raise Refused(
             f"An earlier run was interrupted, and completing it failed: {error}.",
             "Mend that and run the command again; nothing is lost meanwhile.",
         ) from error
     return Recovered(tuple(map(shown, done)), tuple(map(shown, left)))
+
+
+def _finish(project: Path, record: Journal) -> None:
+    if record.undoes:
+        paths = [change.path for change in record.changes]
+        disk.restore_directories(project, paths, record.restores)
+    record.close()
 
 
 def _completes(project: Path, change: Change, temporary: str) -> bool:
@@ -132,28 +169,42 @@ def _is(project: Path, path: str, version: Version | None) -> bool:
     return found == version
 
 
-def _write(project: Path, change: Change, temporary: str) -> None:
+def _stage(project: Path, change: Change, temporary: str) -> bool:
+    """Fills the temporary file of a change; False where its directory can't be there yet."""
+    above = [project / name for name in disk.parents(change.path)]
+    if change.new is None or any(
+        place.is_symlink() or (place.exists() and not place.is_dir()) for place in above
+    ):
+        return False
+    disk.stage(project, change.path, change.new, temporary)
+    return True
+
+
+def _write(project: Path, change: Change, temporary: str, *, staged: bool = False) -> None:
     link = disk.link_above(project, change.path)
     if link:
         raise Refused(f"{shown(change.path)} would be written through the link {shown(link)}.")
     if change.new is None:
         disk.remove(project, change.path)
-    else:
-        create = change.old is None
-        disk.write(project, change.path, change.new, temporary=temporary, create=create)
+        return
+    if not staged:
+        disk.stage(project, change.path, change.new, temporary)
+    disk.put(project, change.path, temporary, create=change.old is None)
 
 
-def _take_back(project: Path, record: journal.Journal) -> None:
+def _take_back(project: Path, record: Journal) -> None:
     """Puts the old versions back; a path that someone saved meanwhile is left as it is."""
     try:
         for index, change in reversed(list(enumerate(record.changes))):
             _sweep(project, change.path, record.temporary(index))
             if not _is(project, change.path, change.old) and _is(project, change.path, change.new):
                 _write(project, change.reversed(), record.temporary(index))
+        paths = [change.path for change in record.changes]
+        disk.restore_directories(project, paths, record.directories)
     except OSError as error:
         raise Refused(
             f"The update failed half-way, and so did taking it back: {error}.",
-            "Mend that; the next add, remove or update first completes this one.",
+            "Mend that; the next add, remove, update or undo first completes this one.",
         ) from error
     record.drop()
 

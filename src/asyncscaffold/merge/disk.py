@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from asyncscaffold.errors import Refused
@@ -62,19 +63,31 @@ def walk(root: Path) -> Iterator[str]:
                 yield start + name
 
 
-def write(root: Path, path: str, new: Version, *, temporary: str, create: bool) -> None:
-    """Puts a version at a path in one step: a temporary file beside it, then a rename.
+def stage(root: Path, path: str, new: Version, temporary: str) -> None:
+    """Fills a temporary file beside a path, in directories made for it where there are none.
 
-    `temporary` is the temporary file's name, so that what a kill leaves can be found again. With
-    `create`, something that appeared at the path meanwhile is an error, not overwritten.
+    `temporary` is the file's name, so that what a kill leaves can be found again.
     """
     place = root / path
-    _make_room(root, path)
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = place.with_name(temporary)
     beside.unlink(missing_ok=True)
     try:
         _fill(beside, new)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def put(root: Path, path: str, temporary: str, *, create: bool) -> None:
+    """Renames the staged file to its path.
+
+    With `create`, something that appeared at the path meanwhile is an error, not overwritten.
+    """
+    place = root / path
+    beside = place.with_name(temporary)
+    try:
+        _make_room(root, path)
         if create:
             _move_to_free(beside, place)
         else:
@@ -116,8 +129,50 @@ def _make_room(root: Path, path: str) -> None:
 def remove(root: Path, path: str) -> None:
     """Removes a file or link, and the directories that this leaves empty."""
     (root / path).unlink()
+    prune(root, path)
+
+
+def prune(root: Path, path: str) -> None:
+    """Removes the directories above a path that hold nothing."""
     for above in reversed(list(parents(path))):
         try:
-            (root / above).rmdir()
+            if not link_above(root, above + "/"):
+                (root / above).rmdir()
         except OSError:
             break
+
+
+def directories_at(root: Path, paths: Iterable[str]) -> dict[str, int]:
+    """The directories above, at and below these paths, each with its permission bits."""
+    found: dict[str, int] = {}
+    for path in paths:
+        for name in (*parents(path), path):
+            place = root / name
+            if name in found or place.is_symlink() or not place.is_dir():
+                continue
+            found[name] = stat.S_IMODE(place.stat().st_mode)
+            if name == path:
+                below = (Path(folder) for folder, _, _ in os.walk(place))
+                bits = {str(p.relative_to(root)): stat.S_IMODE(p.stat().st_mode) for p in below}
+                found |= bits
+    return found
+
+
+def restore_directories(root: Path, paths: Iterable[str], wanted: Mapping[str, int]) -> None:
+    """Makes the directories around `paths` those in `wanted`, as far as files allow it.
+
+    Those that are gone are made again; those that are new go if nothing is in them.
+    """
+    for name in sorted({name for path in paths for name in parents(path)} - wanted.keys())[::-1]:
+        if link_above(root, name) is None:
+            with suppress(OSError):
+                (root / name).rmdir()
+    for name in sorted(wanted):
+        if link_above(root, name) is None and not os.path.lexists(root / name):
+            with suppress(NotADirectoryError, FileNotFoundError):  # a file stands above it
+                (root / name).mkdir()
+    for name, bits in wanted.items():
+        place = root / name
+        stands = link_above(root, name + "/") is None and place.is_dir()
+        if stands and stat.S_IMODE(place.stat().st_mode) != bits:
+            place.chmod(bits)

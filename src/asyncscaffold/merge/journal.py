@@ -1,12 +1,13 @@
-"""Writes a plan down before it is applied, and finds it again after a kill."""
+"""Writes a plan down before it is applied, finds it again after a kill, and keeps it for `undo`."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,80 +15,129 @@ from asyncscaffold.errors import Refused
 from asyncscaffold.merge import state
 from asyncscaffold.merge.model import Change, Note, Version
 
-_NAME = "journal.json"
-_FORMAT = 1
+_UNDER_WAY = "journal.json"
+_LAST = "last.json"
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Journal:
-    """A plan under way: what each path was and will be, and the conflicts to remember.
+    """A plan under way, or the last that was applied: what each path was and will be.
 
-    `token` is random, and names the temporary files of this run.
+    `token` is random, and names the temporary files of this run. `directories` are those above the
+    changed paths as they were, each with its permission bits; `restores` are those that shall
+    stand in the end, which an undo takes from the run that it undoes. `rendered` is for
+    `rendered.json`.
     """
 
+    project: Path
     place: Path
-    token: str
     changes: tuple[Change, ...]
-    conflicts: tuple[Note, ...]
+    conflicts: tuple[Note, ...] = ()
+    directories: Mapping[str, int] = field(default_factory=dict)
+    restores: Mapping[str, int] = field(default_factory=dict)
+    rendered: Any = None
+    undoes: bool = False
+    token: str = field(default_factory=lambda: secrets.token_hex(6))
 
     def temporary(self, index: int) -> str:
         """The name of the temporary file for the change with this index."""
         return f".asyncscaffold-{self.token}-{index}"
 
+    def start(self) -> None:
+        """Writes the journal: after this, a kill no longer loses anything."""
+        try:
+            state.make(self.place)
+            state.write_file(self.place / _UNDER_WAY, self._packed())
+        except OSError as error:
+            with suppress(OSError):
+                self.drop()
+            raise Refused(
+                f"The journal can't be written to {self.place}: {error.strerror}.",
+                "Nothing was changed. Make room there, or see to its permissions.",
+            ) from error
+        except BaseException:
+            self.drop()  # Ctrl-C: nothing has begun, and nothing is to be completed
+            raise
+
     def close(self) -> None:
-        """The last step: from here on the plan counts as applied."""
+        """The last step: from here on the plan counts as applied, and can be undone.
+
+        Killed within it, it is done again, and comes to the same.
+        """
         state.remember_conflicts(self.place, self.conflicts)
-        (self.place / _NAME).unlink(missing_ok=True)
-        state.clear(self.place)
+        state.remember_rendered(self.place, self.rendered)
+        (self.place / _UNDER_WAY).replace(self.place / _LAST)
+        with suppress(OSError):  # what is done is done
+            for place in state.places(self.project):
+                if self.undoes or place != self.place:
+                    (place / _LAST).unlink(missing_ok=True)
+                    state.clear(place)
 
     def drop(self) -> None:
         """Removes the journal of a plan that was taken back."""
-        (self.place / _NAME).unlink(missing_ok=True)
+        (self.place / _UNDER_WAY).unlink(missing_ok=True)
         state.clear(self.place)
 
-
-def start(project: Path, changes: Sequence[Change], conflicts: Sequence[Note]) -> Journal:
-    """Writes the journal: after this, a kill no longer loses anything."""
-    place = state.places(project)[0]
-    journal = Journal(place, secrets.token_hex(6), tuple(changes), tuple(conflicts))
-    document = {
-        "format": _FORMAT,
-        "token": journal.token,
-        "changes": [
-            {"path": c.path, "old": _packed(c.old), "new": _packed(c.new)} for c in changes
-        ],
-        "conflicts": [
-            {"path": n.path, "reason": n.reason, "markers": list(n.markers)} for n in conflicts
-        ],
-    }
-    try:
-        state.make(place)
-        state.write_file(place / _NAME, json.dumps(document).encode())
-    except OSError as error:
-        raise Refused(f"The journal can't be written to {place}: {error.strerror}.") from error
-    except BaseException:
-        journal.drop()  # Ctrl-C: nothing has begun, and nothing is to be completed
-        raise
-    return journal
+    def _packed(self) -> bytes:
+        document = {
+            "format": _FORMAT,
+            "token": self.token,
+            "undoes": self.undoes,
+            "rendered": self.rendered,
+            "directories": dict(self.directories),
+            "restores": dict(self.restores),
+            "changes": [
+                {"path": c.path, "old": _packed(c.old), "new": _packed(c.new)} for c in self.changes
+            ],
+            "conflicts": [
+                {"path": n.path, "reason": n.reason, "markers": list(n.markers)}
+                for n in self.conflicts
+            ],
+        }
+        return json.dumps(document, default=str).encode()
 
 
-def find(project: Path) -> Journal | None:
+def under_way(project: Path) -> Journal | None:
     """The journal that a killed run left, if there is one."""
+    return _find(project, _UNDER_WAY)
+
+
+def last(project: Path) -> Journal | None:
+    """The journal of the last run that changed something and was not undone, if there is one."""
+    record = _find(project, _LAST)
+    return None if record is None or record.undoes else record
+
+
+def amend(record: Journal, changes: Sequence[Change]) -> None:
+    """Says of the last run that it came to other `changes`: what ran after it changed more."""
+    amended = Journal(
+        record.project,
+        record.place,
+        tuple(changes),
+        record.conflicts,
+        record.directories,
+        rendered=record.rendered,
+    )
+    state.write_file(record.place / _LAST, amended._packed())
+
+
+def _find(project: Path, name: str) -> Journal | None:
     for place in state.places(project):
         try:
-            document = json.loads((place / _NAME).read_bytes())
+            document = json.loads((place / name).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:
-            raise Refused(f"The journal {place / _NAME} can't be read: {error}.") from error
+            raise Refused(f"The journal {place / name} can't be read: {error}.") from error
         if document.get("format") != _FORMAT:
             raise Refused(
-                f"The journal {place / _NAME} was written by another version of asyncscaffold.",
+                f"The journal {place / name} was written by another version of asyncscaffold.",
                 "Run the version that wrote it once more: it completes its work.",
             )
         return Journal(
+            project,
             place,
-            document["token"],
             tuple(
                 Change(c["path"], _unpacked(c["old"]), _unpacked(c["new"]))
                 for c in document["changes"]
@@ -96,6 +146,11 @@ def find(project: Path) -> Journal | None:
                 Note(n["path"], n["reason"], markers=tuple(n["markers"]))
                 for n in document["conflicts"]
             ),
+            document["directories"],
+            document["restores"],
+            document["rendered"],
+            document["undoes"],
+            document["token"],
         )
     return None
 

@@ -110,10 +110,17 @@ class Plan:
         """Whether applying it would write nothing."""
         return not self.changes
 
-    def as_json(self) -> dict[str, object]:
-        """The plan for scripts: `changes` of `{path, action}`, the lists of `{path, reason}`."""
+    def as_json(self, diffs: Mapping[str, str] | None = None) -> dict[str, object]:
+        """The plan for scripts: `changes` of `{path, action}`, the lists of `{path, reason}`.
+
+        With `diffs`, each change has its `diff` too.
+        """
         return {
-            "changes": [{"path": shown(c.path), "action": c.action} for c in self.changes],
+            "changes": [
+                {"path": shown(c.path), "action": c.action}
+                | ({"diff": diffs[c.path]} if diffs is not None else {})
+                for c in self.changes
+            ],
             "conflicts": _notes(self.conflicts),
             "kept": _notes(self.kept),
             "deleted": _notes(self.deleted),

@@ -1,4 +1,4 @@
-"""Says where journal and conflict list lie, keeps two runs apart, remembers left conflicts."""
+"""Says where a project's state lies, keeps two runs apart, remembers conflicts and renders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from asyncscaffold import git
@@ -16,6 +17,7 @@ from asyncscaffold.merge.disk import STATE_DIRECTORY, look
 from asyncscaffold.merge.model import Note, Version, shown
 
 _CONFLICTS = "conflicts.json"
+_RENDERED = "rendered.json"
 
 
 def places(project: Path) -> list[Path]:
@@ -49,9 +51,13 @@ def clear(place: Path) -> None:
 
 
 def write_file(place: Path, data: bytes) -> None:
-    """Writes a state file whole or not at all, and to the disk before it returns."""
+    """Writes a state file whole or not at all, and to the disk before it returns.
+
+    For its owner alone: it may hold what files hold that nobody else may read.
+    """
     temporary = place.with_name(place.name + ".new")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -121,6 +127,23 @@ def remember_conflicts(place: Path, conflicts: Iterable[Note]) -> None:
         write_file(place / _CONFLICTS, json.dumps(marked).encode())
     else:
         (place / _CONFLICTS).unlink(missing_ok=True)
+
+
+def remember_rendered(place: Path, rendered: Any) -> None:
+    """Records what the tree was rendered with before and is now; None changes nothing."""
+    if rendered is not None:
+        write_file(place / _RENDERED, json.dumps(rendered, default=str).encode())
+
+
+def remembered_rendered(project: Path) -> list[dict[str, Any]]:
+    """What `remember_rendered` recorded; nothing where that is not to be had."""
+    for place in places(project):
+        try:
+            known = json.loads((place / _RENDERED).read_bytes())
+        except (OSError, ValueError):
+            continue
+        return [entry for entry in known if isinstance(entry, dict)]
+    return []
 
 
 def leftover_markers(project: Path) -> list[str]:
