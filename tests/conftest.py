@@ -11,6 +11,8 @@ import pytest
 
 from asyncscaffold.evaluation import Evaluator
 from asyncscaffold.questions import Questionnaire
+from tests.helpers import call
+from tests.projects import COPIER_YML, FILES, Run, TemplateRepo
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,3 +96,24 @@ def here(tmp_path: Path) -> Path:
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> TemplateRepo:
+    repo = TemplateRepo(tmp_path / "template")
+    repo.release("v1.0.0", {"copier.yml": COPIER_YML, **FILES})
+    return repo
+
+
+@pytest.fixture
+def project(repo: TemplateRepo, tmp_path: Path, run: Run) -> Path:
+    """A project of v1.0.0 with its defaults: an engine, no wheels, no horn."""
+    path = tmp_path / "car"
+    assert run("new", str(path), "--template", str(repo.path), "--defaults").exit == 0
+    return path
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs one command line in this process, with no terminal to ask on."""
+    return call

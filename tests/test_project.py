@@ -2,92 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import Done, call, commit, git, write
-
-COPIER_YML = """\
-_subdirectory: files
-_templates_suffix: .jinja
-name:
-  type: str
-  default: thing
-parts:
-  type: str
-  multiselect: true
-  choices: [engine, wheels, horn]
-  default: [engine]
-shiny:
-  type: bool
-  default: false
-_exclude:
-  - |
-    {% if 'wheels' not in parts %}wheels.txt{% endif %}
-    {% if 'horn' not in parts %}horn.txt{% endif %}
-    nothing
-"""
-
-FILES = {
-    "files/{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml }}",
-    "files/readme.txt.jinja": "one\n{{ name }}\nthree\nfour\nfive\nsix\nseven\n"
-    "{% if shiny %}it shines\n{% endif %}",
-    "files/wheels.txt": "round\nround\nround\n",
-    "files/horn.txt": "loud\n",
-}
-
-
-@dataclass
-class TemplateRepo:
-    """A template in a git repository, with a tag for each version."""
-
-    path: Path
-
-    def write(self, files: dict[str, str]) -> None:
-        write(self.path, files)
-
-    def release(self, tag: str, files: dict[str, str]) -> None:
-        self.write(files)
-        commit(self.path, tag, tag)
-
-    def git(self, *args: str) -> str:
-        return git(self.path, *args)
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> TemplateRepo:
-    repo = TemplateRepo(tmp_path / "template")
-    repo.release("v1.0.0", {"copier.yml": COPIER_YML, **FILES})
-    return repo
-
-
-@pytest.fixture
-def project(repo: TemplateRepo, tmp_path: Path, run: Run) -> Path:
-    """A project of v1.0.0 with its defaults: an engine, no wheels, no horn."""
-    path = tmp_path / "car"
-    assert run("new", str(path), "--template", str(repo.path), "--defaults").exit == 0
-    return path
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run() -> Run:
-    """Runs one command line in this process, with no terminal to ask on."""
-    return call
-
-
-def tree(project: Path) -> dict[str, str]:
-    """Every file of the project and what it holds, git's own left out."""
-    return {
-        path.relative_to(project).as_posix(): path.read_text()
-        for path in sorted(project.rglob("*"))
-        if path.is_file() and ".git" not in path.relative_to(project).parts
-    }
+from tests.projects import COPIER_YML, Run, TemplateRepo, tree
 
 
 def test_a_capability_is_added_where_the_multiselect_has_it(project: Path, run: Run) -> None:

@@ -193,8 +193,9 @@ def _move(
         if options.dry_run:
             return report.dry_run(head, plan, document)
         confirm(options, report.plan_text(head, plan))
-        sides_answers = [load_answers(side / project.answers_file) for side in (base, theirs)]
-        merge.apply(plan, project.root, rendered=sides_answers)
+        before, after = (load_answers(side / project.answers_file) for side in (base, theirs))
+        by_hand = project.answers != project.edited
+        merge.apply(plan, project.root, rendered=(before if by_hand else None, after))
     return report.applied(head, plan, document, project.root)
 
 

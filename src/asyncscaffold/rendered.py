@@ -19,19 +19,17 @@ from asyncscaffold.merge import state
 def last(root: Path, answers_file: str, now: Mapping[str, Any]) -> Mapping[str, Any]:
     """The content of the answers file that the tree at `root` was rendered with.
 
-    `now` is its content at present, and the answer where it is known to be a tool's work, or where
-    nothing else is known of this version: after `copier update`, say.
+    `now` is its content at present, and the answer where nothing else is known of this version:
+    after `copier update`, say.
     """
     known = state.remembered_rendered(root) or _committed(root, answers_file)
-    if not known or now in known:
-        return now
-    return known[-1] if known[-1].get("_commit") == now.get("_commit") else now
+    return known if known and known.get("_commit") == now.get("_commit") else now
 
 
-def _committed(root: Path, answers_file: str) -> list[dict[str, Any]]:
+def _committed(root: Path, answers_file: str) -> Mapping[str, Any] | None:
     held = git.show_file(root, "HEAD", f"./{answers_file}")
     try:
         data = yaml.safe_load(held) if held else None
     except yaml.YAMLError:
-        return []
-    return [data] if isinstance(data, dict) else []
+        return None
+    return data if isinstance(data, dict) else None

@@ -45,9 +45,8 @@ def undo(options: Namespace) -> Outcome:
         if options.dry_run:
             return report.dry_run(head, found.plan, document)
         confirm(options, report.plan_text(head, found.plan))
-        before = found.record.rendered
-        rendered = before[::-1] if before else None
-        merge.apply(found.plan, root, rendered=rendered, undoes=found.record)
+        before, after = found.record.rendered
+        merge.apply(found.plan, root, rendered=(after, before), undoes=found.record)
     return Outcome(document | found.plan.as_json(), report.plan_text(head, found.plan))
 
 

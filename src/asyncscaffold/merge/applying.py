@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from asyncscaffold.errors import Refused
 from asyncscaffold.merge import disk, journal, state
@@ -27,7 +26,11 @@ class Recovered:
 
 
 def apply(
-    plan: Plan, project: Path, *, rendered: Any = None, undoes: Journal | None = None
+    plan: Plan,
+    project: Path,
+    *,
+    rendered: journal.Rendered = (None, None),
+    undoes: Journal | None = None,
 ) -> None:
     """Writes a plan into the project.
 
@@ -201,6 +204,7 @@ def _take_back(project: Path, record: Journal) -> None:
                 _write(project, change.reversed(), record.temporary(index))
         paths = [change.path for change in record.changes]
         disk.restore_directories(project, paths, record.directories)
+        state.remember_rendered(record.place, record.rendered[0])
     except OSError as error:
         raise Refused(
             f"The update failed half-way, and so did taking it back: {error}.",

@@ -19,6 +19,8 @@ _UNDER_WAY = "journal.json"
 _LAST = "last.json"
 _FORMAT = 2
 
+Rendered = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
+
 
 @dataclass(frozen=True)
 class Journal:
@@ -26,8 +28,8 @@ class Journal:
 
     `token` is random, and names the temporary files of this run. `directories` are those above the
     changed paths as they were, each with its permission bits; `restores` are those that shall
-    stand in the end, which an undo takes from the run that it undoes. `rendered` is for
-    `rendered.json`.
+    stand in the end, which an undo takes from the run that it undoes. `rendered` is what the tree
+    was rendered with before and is after, as `state.remember_rendered` takes it.
     """
 
     project: Path
@@ -36,7 +38,7 @@ class Journal:
     conflicts: tuple[Note, ...] = ()
     directories: Mapping[str, int] = field(default_factory=dict)
     restores: Mapping[str, int] = field(default_factory=dict)
-    rendered: Any = None
+    rendered: Rendered = (None, None)
     undoes: bool = False
     token: str = field(default_factory=lambda: secrets.token_hex(6))
 
@@ -66,7 +68,7 @@ class Journal:
         Killed within it, it is done again, and comes to the same.
         """
         state.remember_conflicts(self.place, self.conflicts)
-        state.remember_rendered(self.place, self.rendered)
+        state.remember_rendered(self.place, self.rendered[1])
         (self.place / _UNDER_WAY).replace(self.place / _LAST)
         with suppress(OSError):  # what is done is done
             for place in state.places(self.project):
@@ -75,7 +77,7 @@ class Journal:
                     state.clear(place)
 
     def drop(self) -> None:
-        """Removes the journal of a plan that was taken back."""
+        """Removes the journal of a plan that was not applied, or taken back."""
         (self.place / _UNDER_WAY).unlink(missing_ok=True)
         state.clear(self.place)
 
@@ -148,7 +150,7 @@ def _find(project: Path, name: str) -> Journal | None:
             ),
             document["directories"],
             document["restores"],
-            document["rendered"],
+            tuple(document["rendered"]),
             document["undoes"],
             document["token"],
         )

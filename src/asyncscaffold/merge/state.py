@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -129,21 +129,23 @@ def remember_conflicts(place: Path, conflicts: Iterable[Note]) -> None:
         (place / _CONFLICTS).unlink(missing_ok=True)
 
 
-def remember_rendered(place: Path, rendered: Any) -> None:
-    """Records what the tree was rendered with before and is now; None changes nothing."""
-    if rendered is not None:
+def remember_rendered(place: Path, rendered: Mapping[str, Any] | None) -> None:
+    """Records the answers file that the tree was rendered with; None where it is the one there."""
+    if rendered is None:
+        (place / _RENDERED).unlink(missing_ok=True)
+    else:
         write_file(place / _RENDERED, json.dumps(rendered, default=str).encode())
 
 
-def remembered_rendered(project: Path) -> list[dict[str, Any]]:
-    """What `remember_rendered` recorded; nothing where that is not to be had."""
+def remembered_rendered(project: Path) -> dict[str, Any] | None:
+    """What `remember_rendered` recorded, where it did."""
     for place in places(project):
         try:
             known = json.loads((place / _RENDERED).read_bytes())
         except (OSError, ValueError):
             continue
-        return [entry for entry in known if isinstance(entry, dict)]
-    return []
+        return known if isinstance(known, dict) else None
+    return None
 
 
 def leftover_markers(project: Path) -> list[str]:
