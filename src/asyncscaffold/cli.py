@@ -95,9 +95,9 @@ def run(words: list[str], flags: list[str]) -> Outcome:
         from asyncscaffold import undo
 
         return undo.undo(options)
-    from asyncscaffold import project
+    from asyncscaffold import change
 
-    return project.check(options) if options.check else project.change(options)
+    return change.check(options) if options.check else change.change(options)
 
 
 def _told(key: str, text: str) -> Outcome:

@@ -152,6 +152,10 @@ class Evaluator:
         """The choices of `question`, rendered; empty for a question that takes any value."""
         return self._renderer.choices(question, context)
 
+    def value(self, value: Any, context: Mapping[str, Any], where: str) -> Any:
+        """`value` with its template rendered; `where` is for the message if that fails."""
+        return self._renderer.value(value, context, where)
+
     def setting(self, name: str, context: Mapping[str, Any]) -> list[str]:
         """The lines of the list `_name` of the template's settings, rendered."""
         entries = self.questionnaire.settings.get(name, [])

@@ -16,6 +16,10 @@ class Outcome(NamedTuple):
     exit: int = 0
     left: str = ""
 
+    def also(self, left: str) -> Outcome:
+        """The same, with more that is left to do."""
+        return self._replace(left="\n\n".join(part for part in (self.left, left) if part))
+
 
 _CONTROLS = {
     number: f"\\x{number:02x}"

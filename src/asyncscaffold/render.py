@@ -14,7 +14,7 @@ from typing import Any
 from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.questions import Questionnaire
-from asyncscaffold.template import Template
+from asyncscaffold.template import Template, checkout
 
 DEFAULT_ANSWERS_FILE = ".copier-answers.yml"
 
@@ -70,6 +70,10 @@ def render(
                 quiet=True,
                 unsafe=trust,
             )
+        except copier.errors.UnsafeTemplateError:
+            with checkout(template) as root:
+                refuse_code(Questionnaire.load(root))
+            raise
         except Exception as error:
             raise Refused(
                 f"The template {template.url} ({template.name}) does not render: {_plain(error)}",

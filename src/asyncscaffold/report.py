@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -74,20 +74,30 @@ def _line_count(path: Path) -> int:
     return 0 if path.is_symlink() else path.read_bytes().count(b"\n")
 
 
-def plan_text(head: str, plan: Plan) -> str:
-    """What a merge changes, path by path, and everything that needs the user's eyes."""
-    parts = [_changes_text(head, plan), _notes_text(plan), conflicts_text(plan)]
+def plan_text(head: str, plan: Plan, commands: Sequence[str] = ()) -> str:
+    """What a merge changes, path by path, and everything that needs the user's eyes.
+
+    `commands` are those of the template's own that will be run.
+    """
+    parts = [
+        _changes_text(head, plan),
+        _notes_text(plan),
+        _commands_text(commands),
+        conflicts_text(plan),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
-def dry_run(head: str, plan: Plan, document: dict[str, Any]) -> Outcome:
+def dry_run(
+    head: str, plan: Plan, document: dict[str, Any], commands: Sequence[str] = ()
+) -> Outcome:
     """What a plan would do, with the difference it would make to each file."""
     from asyncscaffold.merge.diff import unified
 
     diffs = {change.path: unified(change) for change in plan.changes}
-    document = document | plan.as_json(diffs)
+    document = document | plan.as_json(diffs) | ({"commands": commands} if commands else {})
     shown = "".join(diffs.values()).rstrip("\n")
-    parts = [_changes_text(head, plan), _notes_text(plan), shown]
+    parts = [_changes_text(head, plan), _notes_text(plan), _commands_text(commands), shown]
     text = "\n\n".join(part for part in [*parts, "A dry run: nothing was written."] if part)
     return Outcome(document, text, 3 if plan.conflicts else 0, conflicts_text(plan))
 
@@ -126,6 +136,31 @@ def _notes_text(plan: Plan) -> str:
         ("Skipped", plan.skipped),
     )
     return "\n\n".join(_listed(title, notes) for title, notes in listed if notes)
+
+
+def _commands_text(commands: Sequence[str]) -> str:
+    if not commands:
+        return ""
+    return "\n".join(
+        ["The template's migrations, run in the project:", *map("  {}".format, commands)]
+    )
+
+
+def tasks_text(commands: Iterable[str]) -> str:
+    """Where the template's tasks ran, and what that leaves to the user."""
+    listed = [f"  {command}" for command in commands]
+    title = (
+        "The template's tasks ran where it was rendered, and the files they made were merged.\n"
+        "Those that do more than make files (set up tools, say) are yours to run here:"
+    )
+    return "\n".join([title, *listed]) if listed else ""
+
+
+def not_run_text(commands: Iterable[str]) -> str:
+    """Migrations that wait for the conflicts to be resolved."""
+    listed = [f"  {command}" for command in commands]
+    title = "Not run, because of the conflicts; run it when they are resolved:"
+    return "\n".join([title, *listed]) if listed else ""
 
 
 def conflicts_text(plan: Plan) -> str:

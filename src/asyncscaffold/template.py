@@ -115,7 +115,7 @@ def is_at_least(template: Template, other: Template) -> bool:
     """
     if template == other or (template.sha is not None and template.sha == other.sha):
         return True
-    ours, its = (_release(version.name) for version in (template, other))
+    ours, its = (release(version.name) for version in (template, other))
     if ours is not None and its is not None and ours >= its:
         return True
     directory = Path(template.url)
@@ -130,7 +130,7 @@ def is_at_least(template: Template, other: Template) -> bool:
         return bool(newer and older and git.contains(clone, newer=newer, older=older))
 
 
-def _release(name: str) -> Version | None:
+def release(name: str) -> Version | None:
     """The version that a tag names, or what `git describe` says of a commit since that tag."""
     from packaging.version import InvalidVersion, Version
 

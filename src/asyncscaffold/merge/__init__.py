@@ -10,6 +10,7 @@ from asyncscaffold.merge.applying import Recovered, apply, is_pending, recover
 from asyncscaffold.merge.disk import look
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
+from asyncscaffold.merge.recording import recorded
 from asyncscaffold.merge.sides import matcher, own_files
 from asyncscaffold.merge.state import leftover_markers, lock
 from asyncscaffold.merge.undoing import Undoing, undoing
@@ -30,6 +31,7 @@ __all__ = [
     "matcher",
     "own_files",
     "plan",
+    "recorded",
     "recover",
     "undoing",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +76,10 @@ class Journal:
                     (place / _LAST).unlink(missing_ok=True)
                     state.clear(place)
 
+    def keep(self) -> None:
+        """Writes it as the last run, which it is already."""
+        state.write_file(self.place / _LAST, self._packed())
+
     def drop(self) -> None:
         """Removes the journal of a plan that was not applied, or taken back."""
         (self.place / _UNDER_WAY).unlink(missing_ok=True)
@@ -109,19 +113,6 @@ def last(project: Path) -> Journal | None:
     """The journal of the last run that changed something and was not undone, if there is one."""
     record = _find(project, _LAST)
     return None if record is None or record.undoes else record
-
-
-def amend(record: Journal, changes: Sequence[Change]) -> None:
-    """Says of the last run that it came to other `changes`: what ran after it changed more."""
-    amended = Journal(
-        record.project,
-        record.place,
-        tuple(changes),
-        record.conflicts,
-        record.directories,
-        rendered=record.rendered,
-    )
-    state.write_file(record.place / _LAST, amended._packed())
 
 
 def _find(project: Path, name: str) -> Journal | None:
