@@ -20,7 +20,7 @@ from asyncscaffold.project import Project, listed, opened
 from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.renders import Side
 from asyncscaffold.tasks import Tasks, run
-from asyncscaffold.template import Template, checkout, find, is_at_least, shipped
+from asyncscaffold.template import Template, checkout, find, is_at_least, is_shipped
 
 
 def change(options: Namespace) -> Outcome:
@@ -146,7 +146,7 @@ def _compute(
             held_back=renders.excluded(evaluator, project.answers, extra),
             same_version=old == new,
         )
-        if options.trust or (options.template is None and project.url == str(shipped())):
+        if options.trust or (options.template is None and is_shipped(project.url)):
             plan = lockfile.follow(plan, project.root, theirs / lockfile.NAME)
         before, after = (load_answers(side / project.answers_file) for side in (base, theirs))
     head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")

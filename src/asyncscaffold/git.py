@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -168,11 +168,12 @@ def _configured(path: Path, key: str) -> bool:
     return in_repository(["config", "--get", key], cwd=path).stdout.strip() != b""
 
 
-def clone_environment() -> dict[str, str]:
+def clone_environment(instead: Mapping[str, Path] | None = None) -> dict[str, str]:
     """Variables for a clone that Copier makes: credentials stay usable, the rest is kept away.
 
-    They neutralise hooks, template directory, line-end conversion and attributes of the user's.
-    Set them after every other `GIT_*` variable has been dropped.
+    They neutralise hooks, template directory, line-end conversion and attributes of the user's;
+    `instead` names what is cloned in place of a URL. Set them after every other `GIT_*` variable
+    has been dropped.
     """
     settings = {
         "core.hooksPath": os.devnull,
@@ -180,6 +181,7 @@ def clone_environment() -> dict[str, str]:
         "core.autocrlf": "false",
         "core.attributesFile": os.devnull,
         "core.fsmonitor": "false",
+        **{f"url.{place}.insteadOf": url for url, place in (instead or {}).items()},
     }
     variables = {"GIT_CONFIG_COUNT": str(len(settings))}
     for number, (key, value) in enumerate(settings.items()):

@@ -14,7 +14,7 @@ from typing import Any
 from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.questions import Questionnaire
-from asyncscaffold.template import Template, checkout
+from asyncscaffold.template import PUBLIC_URL, Template, checkout, stand_in
 
 DEFAULT_ANSWERS_FILE = ".copier-answers.yml"
 
@@ -54,7 +54,7 @@ def render(
     the template from rendering, and for what it may not render.
     """
     into.mkdir(parents=True, exist_ok=True)
-    with _quiet(), _apart(into.parent):
+    with _quiet(), _apart(into.parent, template):
         import copier
 
         try:
@@ -137,11 +137,15 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _apart(folder: Path) -> Iterator[None]:
-    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls."""
+def _apart(folder: Path, template: Template) -> Iterator[None]:
+    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls.
+
+    What is published is taken from where this package has it.
+    """
     from plumbum import local  # Copier's: it remembers directory and environment on its own
 
-    wanted = git.clone_environment()
+    place = stand_in(template.url)
+    wanted = git.clone_environment({PUBLIC_URL: place} if place else {})
     with local.cwd(folder), local.env(**wanted):
         for name in local.env.getdict():
             if name.startswith("GIT_") and name not in wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ from asyncscaffold.values import nearest
 
 if TYPE_CHECKING:
     from packaging.version import Version
+
+PUBLIC_URL = "https://github.com/asyncscaffold/asyncscaffold.git"
+"""Where the shipped template is published, and what a project made from a package records."""
+
+_PUBLIC = PUBLIC_URL.removesuffix(".git")
 
 HOSTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
@@ -37,10 +43,33 @@ class Template:
 
 
 def shipped() -> Path:
-    """The template of this package: the checkout it runs from, or the copy in the wheel."""
+    """The template's files in this package: the clone it runs from, or the copy in the wheel."""
     here = Path(__file__).resolve()
-    checkout = here.parents[2]
-    return checkout if (checkout / "copier.yml").is_file() else here.parent / "shipped"
+    clone = here.parents[2]
+    return clone if (clone / "copier.yml").is_file() else here.parent / "shipped"
+
+
+def is_shipped(url: str) -> bool:
+    """Whether a project's `_src_path` names the template of this package."""
+    return url == str(shipped()) or expand(url).removesuffix(".git") == _PUBLIC
+
+
+def stand_in(url: str) -> Path | None:
+    """What stands in for the published repository, so that no network is needed.
+
+    That is the bundle of its releases in the wheel, or the clone that this runs from.
+    """
+    if expand(url).removesuffix(".git") != _PUBLIC:
+        return None
+    bundle = shipped() / "template.bundle"
+    if bundle.is_file():
+        return bundle
+    return shipped() if (shipped() / ".git").exists() else None
+
+
+def source(url: str) -> str:
+    """Where git finds the repository at `url`."""
+    return str(stand_in(url) or expand(url))
 
 
 def find(url: str | None, ref: str | None) -> Template:
@@ -50,7 +79,9 @@ def find(url: str | None, ref: str | None) -> Template:
     it is the newest commit. `HEAD` of a local repository includes what is not committed yet.
     Raises `Refused` when there is no such template or ref.
     """
-    url = str(shipped()) if url is None else url
+    if url is None:
+        packed = (shipped() / "template.bundle").is_file() and shutil.which("git") is not None
+        url = PUBLIC_URL if packed else str(shipped())
     local = _local(expand(url))
     if local and local.is_dir():
         return _in_directory(local, ref)
@@ -62,7 +93,7 @@ def find(url: str | None, ref: str | None) -> Template:
     where = str(local or url)
     if ref is None:
         try:
-            ref = git.newest_tag(expand(where)) or "HEAD"
+            ref = git.newest_tag(source(where)) or "HEAD"
         except Refused as error:
             raise Refused(f"There is no template at {url}: {error.message}", error.hint) from error
     return Template(where if local else for_copier(where), ref, None, short(ref))
@@ -125,7 +156,7 @@ def is_at_least(template: Template, other: Template) -> bool:
         return False
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
         clone = Path(scratch) / "template"
-        git.clone(expand(other.url), clone, other.ref)
+        git.clone(source(other.url), clone, other.ref)
         newer, older = git.resolve(clone, template.ref), git.resolve(clone, "HEAD")
         return bool(newer and older and git.contains(clone, newer=newer, older=older))
 
@@ -149,14 +180,16 @@ def checkout(template: Template) -> Iterator[Path]:
         yield Path(template.url)
         return
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
-        clone, source = Path(scratch) / "template", expand(template.url)
+        clone, where = Path(scratch) / "template", source(template.url)
         ref = template.sha or template.ref or "HEAD"
         try:
-            git.clone(source, clone, ref)
+            git.clone(where, clone, ref)
         except Refused as error:
-            if ref in (tags := git.tags(source)):
+            if ref in (tags := git.tags(where)):
                 raise
-            raise _no_version(source, ref, tags) from error  # it was reached, but holds no such
+            raise _no_version(
+                template.url, ref, tags
+            ) from error  # it was reached, but holds no such
         yield clone
 
 
