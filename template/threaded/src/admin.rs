@@ -96,8 +96,9 @@ impl Admin {
     /// # Errors
     /// When the system has no thread left.
     pub fn serve(self, listener: Listener, supervisor: &Supervisor) -> io::Result<()> {
+        let listening = Connections::new("admin", OPERATORS).enter();
         supervisor.spawn("admin listener", move || {
-            listener.serve(&Connections::new("admin", OPERATORS), |stream, place| {
+            listener.serve(&listening, |stream, place| {
                 let shared = Arc::clone(&self.0);
                 move || {
                     if let Err(error) = shared.converse(stream) {

@@ -86,11 +86,11 @@ impl Listener {
     }
 
     /// Accepts connections until it has to close. `open` makes of each what a thread of its own has to do.
-    pub fn serve<W>(self, connections: &Connections, open: impl Fn(TcpStream, Place) -> W)
+    pub fn serve<W>(self, listening: &Listening, open: impl Fn(TcpStream, Place) -> W)
     where
         W: FnOnce() + Send + 'static,
     {
-        let _listening = connections.enter();
+        let Listening(connections) = listening;
         let mut reported: Option<Instant> = None;
         // One more than asked for is the kernel's; what comes later still has come too late.
         let mut last = 0..=QUEUE;
@@ -220,8 +220,9 @@ pub struct Place {
     //{% endif %}
 }
 
-/// A listener that may accept more.
-struct Listening(Connections);
+/// A listener that may accept more, until this is dropped.
+#[derive(Debug)]
+pub struct Listening(Connections);
 
 impl Connections {
     /// At most `limit` at once of `listener`, or as many as there are descriptors and threads.
@@ -252,7 +253,10 @@ impl Connections {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self) -> Listening {
+    /// More are to come, from a listener that is bound: what the kernel accepts for it before its thread has a first turn
+    /// is not forgotten by the drain.
+    #[must_use]
+    pub fn enter(&self) -> Listening {
         self.state().listeners += 1;
         Listening(self.clone())
     }
@@ -381,14 +385,14 @@ mod tests {
     use super::*;
     use crate::lifecycle;
 
-    /// Greets who comes to a listener that has no threads, and returns what it hears.
-    fn greet(until: Phase) -> io::Result<String> {
+    /// Greets who comes to a listener that has no threads, and returns what it hears within `patience`.
+    fn greet(until: Phase, patience: Duration) -> io::Result<String> {
         let (control, phases) = lifecycle::channel()?;
         let mut listener = Listener::bind("test", &"localhost:0".parse().unwrap(), until, &phases).unwrap();
         listener.stack = 1 << 50;
         let address = listener.socket.local_addr()?;
         let greeter = thread::Builder::new().spawn(move || {
-            listener.serve(&Connections::new("test", 10), |mut stream, place| {
+            listener.serve(&Connections::new("test", 10).enter(), |mut stream, place| {
                 move || {
                     stream.write_all(b"hi").unwrap();
                     drop(place);
@@ -396,11 +400,11 @@ mod tests {
             });
         })?;
         let mut client = TcpStream::connect(address)?;
-        client.set_read_timeout(Some(2 * BREATH))?;
+        client.set_read_timeout(Some(patience))?;
         let mut heard = String::new();
         let result = client.read_to_string(&mut heard);
+        control.advance(until);
         if until == Phase::Stopped {
-            control.advance(until);
             greeter.join().unwrap();
         }
         result.map(|_| heard)
@@ -408,8 +412,8 @@ mod tests {
 
     #[test]
     fn operators_are_served_without_a_thread_and_clients_wait() {
-        assert_eq!(greet(Phase::Stopped).unwrap(), "hi");
-        let error = greet(Phase::Draining).unwrap_err();
+        assert_eq!(greet(Phase::Stopped, Duration::from_secs(20)).unwrap(), "hi");
+        let error = greet(Phase::Draining, 2 * BREATH).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "it should be open");
     }
 

@@ -72,9 +72,9 @@ impl Resp {
     /// # Errors
     /// When the system has no thread left.
     pub fn serve(self, listener: Listener, connections: &Connections, supervisor: &Supervisor) -> io::Result<()> {
-        let (connections, phases) = (connections.clone(), supervisor.phases().clone());
+        let (listening, phases) = (connections.enter(), supervisor.phases().clone());
         supervisor.spawn("tcp listener", move || {
-            listener.serve(&connections, |stream, place| {
+            listener.serve(&listening, |stream, place| {
                 let session = Session::new(Arc::clone(&self.0), stream, place, phases.clone());
                 move || session.serve()
             });
