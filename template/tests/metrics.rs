@@ -28,9 +28,9 @@ fn every_series_has_a_type_and_a_meaning_and_each_is_told_once() {
 
 #[test]
 fn commands_are_counted_by_name_errors_by_kind_and_what_came_together_is_timed() {
-    use std::io::Read;
+    use std::{io::Read, time::Instant};
 
-    use common::value;
+    use common::{PATIENCE, value};
 
     let mut service = Service::start(&[]);
     service.until_ready();
@@ -59,6 +59,9 @@ fn commands_are_counted_by_name_errors_by_kind_and_what_came_together_is_timed()
     client.send("PING\r\n");
     let mut pong = [0; 7];
     assert!(client.0.read_exact(&mut pong).is_ok());
-    while value(&scrape(&mut service), "resp_batch_duration_seconds_count") != Some(1.0) {}
+    let start = Instant::now();
+    while value(&scrape(&mut service), "resp_batch_duration_seconds_count") != Some(1.0) {
+        assert!(start.elapsed() < PATIENCE, "one batch should have been timed");
+    }
 }
 //{% endif %}

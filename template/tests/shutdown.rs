@@ -23,9 +23,8 @@ fn each_signal_drains_and_exits_with_0() {
 
 #[test]
 fn it_is_not_ready_at_once_after_the_signal_and_still_alive_for_the_delay() {
-    let mut service = Service::start(&["--shutdown-delay", "1s"]);
+    let mut service = Service::start(&["--shutdown-delay", "60s", "--shutdown-grace", "60s"]);
     assert_eq!(service.connect("admin").get("/livez").status, 200);
-    let asked = Instant::now();
     service.signal("TERM");
     service.logged(|line| line["message"] == "stopping");
     let ready = service.connect("admin").get("/readyz");
@@ -33,6 +32,14 @@ fn it_is_not_ready_at_once_after_the_signal_and_still_alive_for_the_delay() {
     assert!(String::from_utf8_lossy(&ready.body).contains("stopping"));
     assert!(ready.says_close());
     assert_eq!(service.connect("admin").get("/livez").status, 200);
+}
+
+#[test]
+fn the_delay_is_kept() {
+    let mut service = Service::start(&["--shutdown-delay", "1s"]);
+    service.until_ready();
+    let asked = Instant::now();
+    service.signal("TERM");
     let (code, _) = service.ended();
     assert_eq!(code, 0);
     assert!(asked.elapsed() >= Duration::from_secs(1));

@@ -80,8 +80,8 @@ pub const ONE_THREAD: &[&str] = &[];
 /// A running service. Killed when the test lets go of it.
 pub struct Service {
     child: Child,
-    /// What it logs, line by line.
-    lines: Receiver<Value>,
+    /// What it logs, line by line, as it comes: a service does not wait long for who reads slowly.
+    lines: Receiver<String>,
     /// What has been taken from there.
     pub log: Vec<Value>,
 }
@@ -99,7 +99,6 @@ impl Service {
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).expect("a line of the log should be JSON");
                 if sender.send(line).is_err() {
                     break;
                 }
@@ -132,11 +131,16 @@ impl Service {
         }
         loop {
             let line = self.lines.recv_timeout(PATIENCE).expect("the service should have logged it");
-            self.log.push(line.clone());
-            if is_it(&line) {
-                return line;
+            let line = self.keep(&line);
+            if is_it(line) {
+                return line.clone();
             }
         }
+    }
+
+    fn keep(&mut self, line: &str) -> &Value {
+        self.log.push(serde_json::from_str(line).expect("a line of the log should be JSON"));
+        &self.log[self.log.len() - 1]
     }
 
     /// A connection to one of the listeners.
@@ -183,7 +187,7 @@ impl Service {
     /// Waits for its end: the exit code, and all of its log.
     pub fn ended(mut self) -> (i32, Vec<Value>) {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.log.push(line);
+            self.keep(&line);
         }
         let status = self.child.wait().expect("the service should have ended");
         (status.code().expect("it should have ended by itself"), std::mem::take(&mut self.log))
