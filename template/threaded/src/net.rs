@@ -263,7 +263,7 @@ impl Connections {
 
     /// A place for one more, as soon as there is one. At the end nobody waits for that: who has come by then believes to
     /// be connected, and is served beyond the cap.
-    fn place(&self, is_over: bool) -> Place {
+    pub(crate) fn place(&self, is_over: bool) -> Place {
         let mut state = self.state();
         while state.open.len() >= self.0.limit && !is_over && state.idle.is_none() {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

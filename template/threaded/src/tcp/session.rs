@@ -84,8 +84,8 @@ impl Session {
             self.shared.meters.answered(began);
         }
         //{% endif %}
-        if self.subscription.is_some() && !self.wire.is_draining() {
-            return self.listen();
+        if self.subscription.is_some() && self.listen()? {
+            return Ok(());
         }
         self.flush()?;
         self.wire.fill()

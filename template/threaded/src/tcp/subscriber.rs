@@ -113,16 +113,17 @@ impl Session {
         Ok(())
     }
 
-    /// Sends what happens on the channels, until the client says something or the drain begins. The thread never waits
-    /// for the client alone: a client that does not read costs what waits for it, until it is dropped.
-    pub(super) fn listen(&mut self) -> Result<(), End> {
+    /// Sends what happens on the channels, until the client says something, or the drain has begun: then it is `false`.
+    /// The thread never waits for the client alone: a client that does not read costs what waits for it, until it is
+    /// dropped.
+    pub(super) fn listen(&mut self) -> Result<bool, End> {
         self.wire.stream.set_nonblocking(true)?;
         let heard = self.tell_until_heard();
         self.wire.stream.set_nonblocking(false)?;
         heard
     }
 
-    fn tell_until_heard(&mut self) -> Result<(), End> {
+    fn tell_until_heard(&mut self) -> Result<bool, End> {
         let mut stall = Instant::now() + STALL;
         loop {
             self.take()?;
@@ -133,13 +134,10 @@ impl Session {
                 stall = Instant::now() + STALL;
             }
             if self.wire.is_draining() {
-                // What has been told is sent, but nobody is waited for long: the messages were nobody's request.
-                self.wire.stream.set_nonblocking(false)?;
-                self.wire.stream.set_write_timeout(Some(FAREWELL))?;
-                return self.wire.flush();
+                return self.tell_the_rest().map(|()| false);
             }
             let deadline = self.wire.prepare();
-            let Some(subscription) = &self.subscription else { return Ok(()) };
+            let Some(subscription) = &self.subscription else { return Ok(false) };
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::OUT, left > 0);
             flags.set(PollFlags::IN, left < MOST);
@@ -161,7 +159,21 @@ impl Session {
             if places[1].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
                 // What was published before comes before the answer.
                 self.take()?;
-                return self.wire.read();
+                return self.wire.read().map(|()| true);
+            }
+        }
+    }
+
+    /// Sends what was published before the drain began. Nobody is waited for long: the messages were nobody's request.
+    fn tell_the_rest(&mut self) -> Result<(), End> {
+        self.wire.stream.set_nonblocking(false)?;
+        self.wire.stream.set_write_timeout(Some(FAREWELL))?;
+        let end = Instant::now() + FAREWELL;
+        loop {
+            let is_all = self.take()?;
+            self.wire.flush()?;
+            if is_all || Instant::now() > end {
+                return Ok(());
             }
         }
     }
@@ -172,12 +184,12 @@ impl Session {
         stalled()
     }
 
-    /// Takes what has come into the mailbox, as long as the client takes what it is sent.
-    fn take(&mut self) -> Result<(), End> {
-        let Some(subscription) = &self.subscription else { return Ok(()) };
+    /// Takes what has come into the mailbox, as long as the client takes what it is sent. Says whether that was all.
+    fn take(&mut self) -> Result<bool, End> {
+        let Some(subscription) = &self.subscription else { return Ok(true) };
         while self.wire.output.len() < MOST {
             let missed = match subscription.mailbox.take() {
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(true),
                 Ok(Some(Told::Message(frame))) => {
                     self.wire.output.put(&frame);
                     continue;
@@ -194,6 +206,48 @@ impl Session {
                 return Err(io::Error::other("messages missed").into());
             }
         }
-        Ok(())
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Read,
+        net::{Shutdown, TcpListener, TcpStream},
+    };
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        config::Settings,
+        lifecycle::{self, Phase, Supervisor},
+        net::Connections,
+        store::Options,
+        tcp::Resp,
+    };
+
+    #[test]
+    fn what_was_published_before_the_drain_is_sent_whatever_the_thread_was_doing_then() {
+        let (control, phases) = lifecycle::channel().unwrap();
+        let (supervisor, _reports) = Supervisor::new(phases.clone());
+        let store = Store::start(Options::default(), &supervisor).unwrap();
+        let Resp(shared) = Resp::new(store, &Settings::parse_from(["test"]));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let place = Connections::new("test", 1).place(false);
+        let mut session = Session::new(Arc::clone(&shared), listener.accept().unwrap().0, place, phases);
+        let channel = Bytes::from_static(b"c");
+        session.subscribe(vec![channel.clone()]).unwrap();
+        // More than is taken at once.
+        let messages = [vec![b'x'; MOST], b"last".to_vec()];
+        assert_eq!(messages.map(|message| shared.channels.publish(&channel, &message)), [1, 1]);
+        control.advance(Phase::Draining);
+        client.shutdown(Shutdown::Write).unwrap();
+        session.serve();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).unwrap();
+        assert!(heard.ends_with("last\r\n"), "{} bytes", heard.len());
     }
 }
