@@ -22,7 +22,7 @@ use common::{
     outcome, stop_while,
 };
 
-/// Every request by when it was begun, and whether it was answered.
+/// Every request by when it was sent, and whether it was answered.
 type Requests = Vec<(Instant, bool)>;
 
 const GET: &[u8] = b"GET /v1/keys/k HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -33,7 +33,6 @@ fn load(address: &str, keeps_alive: bool, has_begun: &Sender<()>) -> Requests {
     let mut requests = Vec::new();
     let mut connection: Option<Client> = None;
     loop {
-        let begun = Instant::now();
         let mut client = match connection.take() {
             Some(client) => client,
             None => match TcpStream::connect(address) {
@@ -42,7 +41,10 @@ fn load(address: &str, keeps_alive: bool, has_begun: &Sender<()>) -> Requests {
                 Err(_) => return requests,
             },
         };
-        let answer = client.0.get_mut().write_all(GET).and_then(|()| client.try_response());
+        let written = client.0.get_mut().write_all(GET);
+        // Before that nobody can know of it.
+        let begun = Instant::now();
+        let answer = written.and_then(|()| client.try_response());
         requests.push((begun, answer.is_ok()));
         if requests.len() == 20 {
             has_begun.send(()).unwrap();
@@ -91,7 +93,7 @@ fn no_request_begun_before_the_signal_is_lost() {
 fn no_request_begun_up_to_20_ms_before_the_end_of_the_delay_is_lost() {
     let delay = Duration::from_millis(500);
     let (asked, requests) = stop_under_load(&["--shutdown-delay", "500ms"]);
-    let in_time = *asked.end() + delay.saturating_sub(Duration::from_millis(20));
+    let in_time = *asked.start() + delay.saturating_sub(Duration::from_millis(20));
     let before: Vec<_> = requests.iter().filter(|(begun, _)| *begun <= in_time).collect();
     let lost = before.iter().filter(|(_, answered)| !answered).count();
     assert_eq!(lost, 0, "of {}", before.len());
