@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench import command_line, grpc, http, memory, overload, resp
+from bench import command_line, grpc, http, memory, overload, resp, updates
 from bench.measuring import FULL, QUICK
 
 SUBJECTS = {
     "command-line": command_line.measure,
+    "updates": updates.measure,
     "http": http.measure,
     "resp": resp.measure,
     "grpc": grpc.measure,
