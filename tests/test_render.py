@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import FILES, Done, call, command, commit, git, write
+from tests.helpers import FILES, Done, call, command, commit, git, process, write
 
 
 @pytest.fixture
@@ -264,3 +264,27 @@ def test_modes_and_bytes_survive(here: Path) -> None:
     assert (here / "svc/blob").read_bytes() == bytes(range(256))
     assert (here / "svc/run").stat().st_mode & 0o777 == 0o755
     assert (here / "svc/plain").stat().st_mode & 0o111 == 0
+
+
+def test_submodules_are_rendered_wherever_they_lie(here: Path, tmp_path: Path) -> None:
+    part = write(tmp_path / "template-part", {"part.txt": "from a submodule\n"})
+    commit(part, "part")
+    template = write(tmp_path / "template", {**FILES, "copier.yml": "_exclude: [.git]\n"})
+    commit(template, "without it")
+    allowed = ("-c", "protocol.file.allow=always")
+    git(template, *allowed, "submodule", "-q", "add", str(part), "files/p")
+    commit(template, "one", "v1")
+    home = write(tmp_path / "home", {".gitconfig": '[protocol "file"]\nallow = always\n'})
+    words = ("new", here / "svc", "--template", template, "--defaults")
+    done = process(*words, cwd=here, HOME=str(home), XDG_CONFIG_HOME=None)
+    assert (done.exit, done.err) == (0, "")
+    assert (here / "svc/files/p/part.txt").read_text() == "from a submodule\n"
+
+
+def test_a_template_that_was_never_packed_is_left_as_it_is(here: Path, tmp_path: Path) -> None:
+    template = write(tmp_path / "template", FILES)
+    commit(template, "one", "v1")
+    before = sorted(path.relative_to(template) for path in template.rglob("*"))
+    assert call("new", here / "svc", "--template", template, "--defaults").exit == 0
+    assert sorted(path.relative_to(template) for path in template.rglob("*")) == before
+    assert f"_src_path: {template}\n" in (here / "svc/.copier-answers.yml").read_text()

@@ -255,6 +255,15 @@ def clone(url: str, into: Path, ref: str) -> None:
     run(["checkout", "--quiet", "--detach", commit], cwd=into, config=config)
 
 
+def borrow(url: str, into: Path) -> bool:
+    """Make `into` a bare repository with the branches and tags of the local one at `url`.
+
+    It has not one object of its own, and reads those of `url`. Returns whether that worked.
+    """
+    words: list[str | Path] = ["clone", "--quiet", "--bare", "--shared", "--", url, into]
+    return run(words, config=["init.templateDir="], user_config=True, check=False).returncode == 0
+
+
 def show_file(repo: Path, rev: str, path: str) -> bytes | None:
     """The bytes of `path` at `rev` of a repository (bare too), or None where there are none."""
     if rev.startswith("-"):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.questions import Questionnaire
-from asyncscaffold.template import PUBLIC_URL, Template, checkout, stand_in
+from asyncscaffold.template import PUBLIC_URL, Template, checkout, expand, stand_in
 
 DEFAULT_ANSWERS_FILE = ".copier-answers.yml"
 
@@ -54,9 +56,8 @@ def render(
     the template from rendering, and for what it may not render.
     """
     into.mkdir(parents=True, exist_ok=True)
-    with _quiet(), _apart(into.parent, template):
-        import copier
-
+    copier = load()
+    with _quiet(), _instead(template) as instead, _apart(into.parent, instead):
         try:
             copier.run_copy(
                 template.url,
@@ -80,6 +81,13 @@ def render(
                 "Its author can mend this; another --ref may still work.",
             ) from error
     _refuse_escapes(into)
+
+
+def load() -> ModuleType:
+    """Copier, imported when first needed: that takes a third of a second."""
+    import copier
+
+    return copier
 
 
 def _refuse_escapes(root: Path) -> None:
@@ -137,15 +145,37 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _apart(folder: Path, template: Template) -> Iterator[None]:
-    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls.
+def _instead(template: Template) -> Iterator[Mapping[str, Path]]:
+    """What Copier is given to clone in place of a URL.
 
-    What is published is taken from where this package has it.
+    What is published is taken from where this package has it. In place of a local template stands
+    a repository that borrows its objects: Copier looks at every path in its clone, those in `.git`
+    too, and renders each before it leaves it out, so that a thousand loose objects take it as long
+    as a thousand files.
     """
+    if place := stand_in(template.url):
+        yield {PUBLIC_URL: place}
+        return
+    local = expand(template.url)
+    if template.sha is None or _has_submodules(Path(local), template.sha):
+        yield {}  # the addresses of submodules below the template's would change, too
+        return
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
+        place = Path(scratch, "template.git")
+        yield {local: place} if git.borrow(local, place) else {}
+
+
+def _has_submodules(repo: Path, sha: str) -> bool:
+    name = ".gitmodules"
+    return (repo / name).exists() or git.show_file(repo, sha, name) is not None
+
+
+@contextmanager
+def _apart(folder: Path, instead: Mapping[str, Path]) -> Iterator[None]:
+    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls."""
     from plumbum import local  # Copier's: it remembers directory and environment on its own
 
-    place = stand_in(template.url)
-    wanted = git.clone_environment({PUBLIC_URL: place} if place else {})
+    wanted = git.clone_environment(instead)
     with local.cwd(folder), local.env(**wanted):
         for name in local.env.getdict():
             if name.startswith("GIT_") and name not in wanted:

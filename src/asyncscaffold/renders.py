@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asyncscaffold import merge, render
+from asyncscaffold import beside, merge, render, stop
 from asyncscaffold.errors import Refused
 from asyncscaffold.evaluation import Evaluator
 from asyncscaffold.questions import Questionnaire
@@ -28,17 +28,44 @@ def rendered(
     base: Side, theirs: Side, questionnaire: Questionnaire, name: str, options: Namespace
 ) -> Iterator[tuple[Path, Path]]:
     """base and theirs, rendered into directories called `name`, as the project is."""
-    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
-        places = Path(scratch, "base", name), Path(scratch, "theirs", name)
-        for side, into in zip((base, theirs), places, strict=True):
-            render.render(
-                side.template,
-                questionnaire.for_copier(side.answers),
-                into,
-                answers_file=options.answers_file,
-                trust=options.trust,
-            )
+
+    def one(side: Side, into: Path) -> Callable[[], None]:
+        return lambda: render.render(
+            side.template,
+            questionnaire.for_copier(side.answers),
+            into,
+            answers_file=options.answers_file,
+            trust=options.trust,
+        )
+
+    with _scratch() as scratch:
+        places = scratch / "base" / name, scratch / "theirs" / name
+        work = one(base, places[0]), one(theirs, places[1])
+        # What is trusted may ask on the terminal; a remote template has one copy, which Copier
+        # brings up to date.
+        if options.trust or None in (base.template.sha, theirs.template.sha):
+            beside.in_turn(*work)
+        else:
+            render.load()  # once, and not in each process
+            beside.at_once(*work)
         yield places
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A directory for every temporary file until it is left, and then gone with all of them."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(
+        prefix="asyncscaffold-", ignore_cleanup_errors=True
+    ) as scratch:
+        tempfile.tempdir = scratch
+        try:
+            yield Path(scratch)
+        except (KeyboardInterrupt, SystemExit):
+            stop.wait_for_children()  # a git left behind would make its directories again
+            raise
+        finally:
+            tempfile.tempdir = before
 
 
 def excluded(

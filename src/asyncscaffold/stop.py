@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from asyncscaffold.errors import Stopped
@@ -59,6 +59,16 @@ def wait_for_children() -> None:
                 time.sleep(0.01)
         except ChildProcessError:
             return
+
+
+def wait_for(child: int) -> None:
+    """Wait for one process that this one had started, and kill it if it takes too long to end."""
+    until = time.monotonic() + 2 * CHILDREN_SECONDS  # it waits for its own children, too
+    with suppress(ChildProcessError):
+        while os.waitpid(child, os.WNOHANG)[0] == 0:
+            if time.monotonic() > until:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.01)
 
 
 def _pass(number: int, frame: Any) -> None:
