@@ -121,11 +121,10 @@ def _by_git(place: Path, base: Tree, mine: Tree, theirs: Tree) -> Merged:
     if merged.returncode not in (0, 1):
         said = merged.stderr.decode(errors="replace").strip()
         raise Refused(f"git merge-tree failed: {said}")
-    versions = {
-        (version.git_mode, _blob_id(version.data)): version
-        for tree in (base, theirs, mine)  # mine last: its permission bits win
-        for version in tree.values()
-    }
+    versions: _Versions = {}
+    for tree in (base, theirs, mine):  # mine last: its permission bits win
+        for version in tree.values():
+            versions.setdefault(_blob_id(version.data), {})[version.git_mode] = version
     head, *rest = os.fsdecode(merged.stdout).split("\0")
     listing = git.run(["ls-tree", "-r", "-z", head], git_dir=place)
     clean = dict(_tree(os.fsdecode(listing.stdout), versions))
@@ -164,7 +163,8 @@ def _blob_id(data: bytes) -> str:
     return hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
 
 
-_Versions = dict[tuple[str, str], Version]
+_Versions = dict[str, dict[str, Version]]
+"""By git's name for the bytes, and by mode."""
 
 
 def _tree(listing: str, versions: _Versions) -> Iterator[tuple[str, Version]]:
@@ -176,11 +176,11 @@ def _tree(listing: str, versions: _Versions) -> Iterator[tuple[str, Version]]:
 
 
 def _version(mode: str, blob: str, versions: _Versions) -> Version:
-    known = versions.get((mode, blob))
-    if known is not None:
-        return known
+    known = versions[blob]
+    if mode in known:
+        return known[mode]
     # The run bit of one side with the bytes of another.
-    data = next(v.data for (_, other), v in versions.items() if other == blob)
+    data = next(iter(known.values())).data
     return Version(data, 0o755 if mode == "100755" else 0o644, mode == "120000")
 
 
