@@ -178,6 +178,17 @@ def test_migrations_run_for_the_versions_between_with_their_variables(
     ]
 
 
+def test_a_migration_sees_new_answers_and_computed_ones(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    questions = "twice: {default: '{{ name }}{{ name }}', when: false}\nnew: {default: yes sir}\n"
+    wants = "_migrations: ['echo {{ twice }} {{ new }} > log.txt']\n"
+    repo.release("v1.1.0", settings(questions + wants))
+    ran = run("update", "--trust", "--defaults", "--project", project)
+    assert ran.exit == 0, ran.err
+    assert (project / "log.txt").read_text() == "thingthing yes sir\n"
+
+
 def test_a_migration_that_comes_before_can_rename_a_question(
     repo: TemplateRepo, project: Path, run: Run
 ) -> None:

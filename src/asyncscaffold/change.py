@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def _merge_in(move: Move | Outcome, tasks: Tasks, options: Namespace) -> Outcome
     """Apply what was computed, or show it; the template's migrations for afterwards run then."""
     if isinstance(move, Outcome):
         return move
+    tasks = replace(tasks, context={**tasks.context, **move.context})
     after = tasks.of("after")
     if options.dry_run:
         commands = [*tasks.of("before"), *after]
@@ -91,13 +92,17 @@ def check(options: Namespace) -> Outcome:
 
 @dataclass(frozen=True)
 class Move:
-    """What a change comes to, all of it computed; `rendered` is for the journal."""
+    """What a change comes to, all of it computed.
+
+    `rendered` is for the journal, `context` what the template's expressions see of the answers.
+    """
 
     root: Path
     head: str
     plan: merge.Plan
     document: dict[str, Any]
     rendered: tuple[Mapping[str, Any] | None, Mapping[str, Any]]
+    context: Mapping[str, Any]
 
 
 def _tasks(
@@ -153,7 +158,7 @@ def _compute(
     head += " (an older version)" if old != new and is_at_least(old, new) else ""
     by_hand = project.answers != project.edited
     rendered = (before if by_hand else None, after)
-    return Move(project.root, head, plan, document, rendered)
+    return Move(project.root, head, plan, document, rendered, evaluation.context)
 
 
 def _old_template(project: Project, options: Namespace) -> Template:

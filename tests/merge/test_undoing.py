@@ -141,8 +141,9 @@ def test_markers_that_an_undo_took_back_are_forgotten(case: Case) -> None:
     assert merge.leftover_markers(case.project) == []
 
 
-def test_a_kill_at_any_moment_of_an_undo_is_completed(
-    every_kind_of_change: Case, tmp_path: Path
+@pytest.mark.parametrize("stop", [_kill_before, _fail_before])
+def test_an_undo_that_is_stopped_at_any_moment_is_taken_back_or_completed(
+    every_kind_of_change: Case, tmp_path: Path, stop: Callable[[int, Callable[[], object]], int]
 ) -> None:
     case = every_kind_of_change
     old = entries(case.project)
@@ -150,32 +151,14 @@ def test_a_kill_at_any_moment_of_an_undo_is_completed(
     new = entries(case.project)
     copy_tree(case.project, tmp_path / "backup")
     step, outcomes = 0, set()
-    while _kill_before(step := step + 1, lambda: _undo(case)) == 9:
+    while stop(step := step + 1, lambda: _undo(case)) != 0:
         recovered = merge.recover(case.project)
-        now = entries(case.project)
         undone = merge.undoing(case.project) is None
-        assert now == (old if undone else new), step
+        assert entries(case.project) == (old if undone else new), step
         assert undone or recovered is None
         outcomes.add(undone)
         copy_tree(tmp_path / "backup", case.project)
     assert outcomes == {False, True}
-    assert step > 30
-
-
-def test_an_error_at_any_moment_of_an_undo_takes_it_back(
-    every_kind_of_change: Case, tmp_path: Path
-) -> None:
-    case = every_kind_of_change
-    old = entries(case.project)
-    case.update()
-    new = entries(case.project)
-    copy_tree(case.project, tmp_path / "backup")
-    step = 0
-    while (code := _fail_before(step := step + 1, lambda: _undo(case))) != 0:
-        merge.recover(case.project)
-        undone = merge.undoing(case.project) is None
-        assert entries(case.project) == (old if undone else new), (step, code)
-        copy_tree(tmp_path / "backup", case.project)
     assert step > 30
 
 
