@@ -99,8 +99,8 @@ def _refuse_escapes(root: Path) -> None:
     for folder, names, files in os.walk(root):
         for name in names + files:
             path = Path(folder, name)
-            shown, leads_to = path.relative_to(root), Path(os.path.realpath(path))
-            if path.is_symlink() and not leads_to.is_relative_to(inside):
+            shown = path.relative_to(root)
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
                 raise Refused(
                     f"The template's link {shown} leads out of the project (to {path.readlink()}).",
                     "Its author can mend this.",
