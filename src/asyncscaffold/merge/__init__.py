@@ -11,7 +11,7 @@ from asyncscaffold.merge.disk import look
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
 from asyncscaffold.merge.recording import recorded
-from asyncscaffold.merge.sides import matcher, own_files
+from asyncscaffold.merge.sides import likeness, matcher, own_files
 from asyncscaffold.merge.state import leftover_markers, lock
 from asyncscaffold.merge.undoing import Undoing, undoing
 
@@ -26,6 +26,7 @@ __all__ = [
     "apply",
     "is_pending",
     "leftover_markers",
+    "likeness",
     "lock",
     "look",
     "matcher",

@@ -59,7 +59,8 @@ class Journal:
                 "Nothing was changed. Make room there, or see to its permissions.",
             ) from error
         except BaseException:
-            self.drop()  # Ctrl-C: nothing has begun, and nothing is to be completed
+            with suppress(OSError):
+                self.drop()  # Ctrl-C: nothing has begun, and nothing is to be completed
             raise
 
     def close(self) -> None:

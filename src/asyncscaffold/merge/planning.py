@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,9 @@ from asyncscaffold.merge import content, trees
 from asyncscaffold.merge.disk import link_above, look
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version, shown, with_executable
 from asyncscaffold.merge.sides import Sides, read_sides, take_back
+
+_LONGEST_NAME = 255
+"""In bytes, on the file systems that are common."""
 
 
 def plan(
@@ -67,6 +71,14 @@ def _answers(project: Path, path: str, sides: Sides) -> list[Change]:
     if old.data.replace(b"\r\n", b"\n") == new.data.replace(b"\r\n", b"\n"):
         return []
     return [Change(path, old, replace(new, mode=old.mode))]
+
+
+def _with_ending(path: str, ending: str) -> str:
+    """A path with an ending, its name cut where file systems take no longer one."""
+    folder, slash, name = path.rpartition("/")
+    while len(os.fsencode(name + ending)) > _LONGEST_NAME:
+        name = name[:-1]
+    return folder + slash + name + ending
 
 
 @dataclass
@@ -187,7 +199,7 @@ class _Merge:
         """`PATH.theirs`, or with a number where that name is taken by something else."""
         number = 1
         while True:
-            name = f"{path}.theirs" if number == 1 else f"{path}.theirs.{number}"
+            name = _with_ending(path, ".theirs" if number == 1 else f".theirs.{number}")
             known = self.result.get(name) or look(self.project, name)
             if known is None:
                 return name

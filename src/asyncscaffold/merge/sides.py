@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -163,6 +165,21 @@ def _is_edit(sides: Sides, path: str) -> bool:
     return mine.link == theirs.link and SequenceMatcher(None, *lines).ratio() >= 0.5
 
 
+def likeness(project: Path, renders: Sequence[Path]) -> list[int]:
+    """For each render how much the project is like it, by the lines that not all of them have."""
+    trees = [read_render(render) for render in renders]
+    found = []
+    for tree in trees:
+        score = 0
+        for path, version in tree.items():
+            if not all(other.get(path) == version for other in trees):
+                there = look(project, path)
+                lines = set(there.data.split(b"\n") if isinstance(there, Version) else ())
+                score += sum(1 if line in lines else -1 for line in version.data.split(b"\n"))
+        found.append(score)
+    return found
+
+
 def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Whether a path is among those that `patterns` name, as Copier reads them."""
     if not patterns:
@@ -196,10 +213,14 @@ def _read_rename_targets(sides: Sides, project: Path, is_none: Callable[[str], b
 
 
 def own_files(project: Path) -> Iterable[str]:
-    """The paths of a project's files; those that git ignores are left out."""
+    """The paths of a project's files; what git ignores is left out, and what is ours."""
     listed = git.list_files(project)
     paths = listed if listed is not None else walk(project)
-    return (p for p in paths if not p.endswith("/") and p.split("/")[0] != STATE_DIRECTORY)
+    # The folder for temporary files may lie in the project, or be one of ours in there.
+    temporary = os.path.relpath(tempfile.gettempdir(), project)
+    above, name, _ = f"{temporary}/asyncscaffold-".partition("asyncscaffold-")
+    ours = f"{STATE_DIRECTORY}/", above + name
+    return (p for p in paths if not p.endswith("/") and not p.startswith(ours))
 
 
 def _size(place: Path) -> int | None:

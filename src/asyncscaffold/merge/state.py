@@ -35,8 +35,17 @@ def places(project: Path) -> list[Path]:
 
 
 def make(place: Path) -> None:
-    """Makes a state directory; one inside a project ignores itself."""
-    place.mkdir(parents=True, exist_ok=True)
+    """Makes a state directory; one inside a project ignores itself.
+
+    Raises `Refused` where a file has its name.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Refused(
+            f"{place} is no directory, and the state of an update must lie there.",
+            "Give that file another name.",
+        ) from error
     if place.name == STATE_DIRECTORY:
         (place / ".gitignore").write_text("*\n")
 
@@ -154,7 +163,7 @@ def leftover_markers(project: Path) -> list[str]:
     for place in places(project):
         try:
             recorded = json.loads((place / _CONFLICTS).read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except ValueError as error:
             raise Refused(f"{place / _CONFLICTS} can't be read: {error}.") from error

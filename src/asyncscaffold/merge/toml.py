@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -100,7 +101,12 @@ def _edited(
 
 def _beside(here: str, there: str, labels: Labels) -> str:
     """Two texts as one, with markers around the lines in which they differ."""
-    return "".join(_hunks(here.splitlines(True), there.splitlines(True), labels))
+    return "".join(_hunks(_lines(here), _lines(there), labels))
+
+
+def _lines(text: str) -> list[str]:
+    """As TOML tells lines: `str.splitlines` also ends them at U+2028, U+0085 and more."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _hunks(here: list[str], there: list[str], labels: Labels) -> Iterator[str]:

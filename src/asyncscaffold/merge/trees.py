@@ -18,11 +18,6 @@ from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.merge.model import Tree, Version
 
-_ASIDE = "asyncscaffold-side-"
-"""Branch names start so; git appends `~BRANCH` to a path that it moves out of the way."""
-
-_MOVED = re.compile(rf"(.*)~{_ASIDE}(mine|theirs)(?:_\d+)?", re.DOTALL)
-
 
 @dataclass
 class Disputed:
@@ -92,6 +87,11 @@ def _same(one: Version, other: Version | None) -> bool:
 
 
 def _by_git(place: Path, base: Tree, mine: Tree, theirs: Tree) -> Merged:
+    # git appends `~BRANCH` to a path that it moves out of the way: no file is called so.
+    branch = "asyncscaffold-"
+    while any(branch in path for path in (*base, *mine, *theirs)):
+        branch += "-"
+    moved_aside = re.compile(rf"(.*)~{branch}(mine|theirs)(?:_\d+)?", re.DOTALL)
     git.run(["init", "--quiet", "--bare", "--object-format=sha1", "--template=", place])
     (place / "info").mkdir(exist_ok=True)
     (place / "info" / "attributes").write_text("* merge=binary\n")
@@ -99,15 +99,15 @@ def _by_git(place: Path, base: Tree, mine: Tree, theirs: Tree) -> Merged:
     names = ["core.protectNTFS=false", "core.protectHFS=false"]
     stream = b"".join(
         [
-            *_commit("base", 1, base),
-            *_commit("mine", 2, mine),
-            *_commit("theirs", 3, theirs),
+            *_commit(f"{branch}base", 1, base),
+            *_commit(f"{branch}mine", 2, mine),
+            *_commit(f"{branch}theirs", 3, theirs),
             b"done\n",
         ]
     )
     git.run(["fast-import", "--quiet", "--done"], git_dir=place, input=stream, config=names)
     merged = git.run(
-        ["merge-tree", "--write-tree", "-z", "--messages", f"{_ASIDE}mine", f"{_ASIDE}theirs"],
+        ["merge-tree", "--write-tree", "-z", "--messages", f"{branch}mine", f"{branch}theirs"],
         git_dir=place,
         check=False,
         config=[
@@ -128,7 +128,7 @@ def _by_git(place: Path, base: Tree, mine: Tree, theirs: Tree) -> Merged:
     head, *rest = os.fsdecode(merged.stdout).split("\0")
     listing = git.run(["ls-tree", "-r", "-z", head], git_dir=place)
     clean = dict(_tree(os.fsdecode(listing.stdout), versions))
-    disputed = _disputed(rest, versions) if merged.returncode else {}
+    disputed = _disputed(rest, versions, moved_aside) if merged.returncode else {}
     for new, old in _collided(rest):
         side = "theirs" if old in mine else "mine"
         here = mine.get(old if old in mine else new), theirs.get(old if old in theirs else new)
@@ -138,13 +138,13 @@ def _by_git(place: Path, base: Tree, mine: Tree, theirs: Tree) -> Merged:
         clean.pop(item.path, None)
         clean.pop(item.elsewhere, None)
     return Merged(
-        {path: version for path, version in clean.items() if not _MOVED.fullmatch(path)},
+        {path: version for path, version in clean.items() if not moved_aside.fullmatch(path)},
         list(disputed.values()),
     )
 
 
-def _commit(name: str, mark: int, tree: Tree) -> Iterator[bytes]:
-    yield b"commit refs/heads/%s\nmark :%d\n" % (f"{_ASIDE}{name}".encode(), mark)
+def _commit(branch: str, mark: int, tree: Tree) -> Iterator[bytes]:
+    yield b"commit refs/heads/%s\nmark :%d\n" % (branch.encode(), mark)
     yield b"committer asyncscaffold <asyncscaffold@localhost> 0 +0000\ndata 0\n"
     if mark > 1:
         yield b"from :1\n"
@@ -184,7 +184,9 @@ def _version(mode: str, blob: str, versions: _Versions) -> Version:
     return Version(data, 0o755 if mode == "100755" else 0o644, mode == "120000")
 
 
-def _disputed(rest: list[str], versions: _Versions) -> dict[str, Disputed]:
+def _disputed(
+    rest: list[str], versions: _Versions, moved_aside: re.Pattern[str]
+) -> dict[str, Disputed]:
     """Reads the stages that merge-tree lists, and joins what both sides renamed apart.
 
     The format: `MODE BLOB STAGE\\tPATH` each, an empty one, then messages, each as a count of
@@ -194,7 +196,7 @@ def _disputed(rest: list[str], versions: _Versions) -> dict[str, Disputed]:
     for entry in rest[: rest.index("")]:
         meta, _, path = entry.partition("\t")
         mode, blob, stage = meta.split(" ")
-        moved = _MOVED.fullmatch(path)
+        moved = moved_aside.fullmatch(path)
         item = found.setdefault(moved[1] if moved else path, Disputed(moved[1] if moved else path))
         if moved:
             item.moved |= {moved[2]}
