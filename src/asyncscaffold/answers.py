@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -130,7 +131,14 @@ def complete(
         problems = _problems(given, found, evaluator, options)
     if problems or found.missing:
         raise _unusable(problems, found, evaluator.questionnaire, options, asks=asks)
+    if options.defaults:
+        for line in _stale(found):
+            print(f"{line.strip()}: it takes its default.", file=sys.stderr)
     return found
+
+
+def _stale(found: Evaluation) -> list[str]:
+    return [f"  {p.key}: the project's answer no longer fits: {p.message}" for p in found.stale]
 
 
 def _problems(
@@ -179,9 +187,7 @@ def _unusable(
         lines.append(
             f"Answers are missing, and there is no terminal to ask on: {', '.join(missing)}"
         )
-        lines += [
-            f"  {p.key}: the project's answer no longer fits: {p.message}" for p in found.stale
-        ]
+        lines += _stale(found)
         hint = f"Give them, or --defaults to take the defaults. {hint}"
     return Usage("\n".join(lines), hint)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asyncscaffold import git, lockfile, merge, render, renders, report
+from asyncscaffold import git, lockfile, merge, render, rendered, renders, report
 from asyncscaffold.answers import complete, gather
 from asyncscaffold.capabilities import switch
 from asyncscaffold.decision import next_record
@@ -122,6 +122,16 @@ def _compute(
 ) -> Move | Outcome:
     """The whole merge, nothing of it written; an `Outcome` where there is nothing to do."""
     questionnaire = Questionnaire.load(place)
+    if project.or_answers:
+        several = project.answers, *project.or_answers
+        shown = rendered.nearest(
+            project.root,
+            old,
+            [questionnaire.for_copier(answers) for answers in several],
+            project.answers_file,
+            trust=options.trust,
+        )
+        project = replace(project, answers=several[shown])
     given = gather(questionnaire, options)
     evaluator = Evaluator(questionnaire, trust=options.trust)
     already = switch(evaluator, project.edited, options, given)
@@ -153,12 +163,15 @@ def _compute(
         )
         if options.trust or (options.template is None and is_shipped(project.url)):
             plan = lockfile.follow(plan, project.root, theirs / lockfile.NAME)
-        before, after = (load_answers(side / project.answers_file) for side in (base, theirs))
+        before, after = (
+            rendered.of(project.answers_file, load_answers(side / project.answers_file))
+            for side in (base, theirs)
+        )
     head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
     head += " (an older version)" if old != new and is_at_least(old, new) else ""
     by_hand = project.answers != project.edited
-    rendered = (before if by_hand else None, after)
-    return Move(project.root, head, plan, document, rendered, evaluation.context)
+    known = before if by_hand else None, after
+    return Move(project.root, head, plan, document, known, evaluation.context)
 
 
 def _old_template(project: Project, options: Namespace) -> Template:

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -270,6 +270,17 @@ def show_file(repo: Path, rev: str, path: str) -> bytes | None:
         return None  # it would be read as an option
     done = in_repository(["cat-file", "blob", f"{rev}:{path}"], cwd=repo)
     return done.stdout if done.returncode == 0 else None
+
+
+def file_history(project: Path, path: str) -> Iterator[bytes]:
+    """The bytes of a project's file in the commits that changed it, from HEAD on back."""
+    wanted = ["log", "--format=%H", "--max-count=100", "HEAD", "--", f":(literal){path}"]
+    done = in_repository(wanted, cwd=project)
+    for commit in os.fsdecode(done.stdout).split():
+        held = show_file(project, commit, f"./{path}")
+        if held is None:
+            return
+        yield held
 
 
 def unmerged(project: Path) -> list[str]:

@@ -20,7 +20,8 @@ class Project:
     """A project as its answers file describes it.
 
     `answers` are those that the tree was last rendered with, `edited` those in the file now: they
-    differ where the user changed the file by hand.
+    differ where the user changed the file by hand. `or_answers` are others that the tree may have
+    been rendered with instead.
     """
 
     root: Path
@@ -29,6 +30,7 @@ class Project:
     version: str | None
     answers: Mapping[str, Any]
     edited: Mapping[str, Any]
+    or_answers: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def load(cls, root: Path, answers_file: str | None) -> Project:
@@ -52,13 +54,15 @@ class Project:
                 "Put back the file as Copier wrote it; git log has it.",
             )
         version = data.get("_commit")
+        known = [_answers(content) for content in rendered.candidates(root, name, data)]
         return cls(
             root,
             name,
             url,
             str(version) if version is not None else None,
-            _answers(rendered.last(root, name, data)),
+            known[0],
             _answers(data),
+            tuple(known[1:]),
         )
 
 

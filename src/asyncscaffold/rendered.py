@@ -1,35 +1,78 @@
 """Remembers what a project's tree was last rendered with, so that answers edited by hand stand out.
 
 The answers file says what the project should be; after an edit by hand the tree is not that yet.
-What the tree is, is known from the last change made here, or else from the last commit.
+What the tree is, is known from the last change made here, or else from the commits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from asyncscaffold import git
+from asyncscaffold import git, merge, render
 from asyncscaffold.merge import state
+from asyncscaffold.template import Template
+
+Content = Mapping[str, Any]
+"""What an answers file holds."""
+
+_FILE = "_answers_file"
+"""Where what is remembered says which of a project's answers files it is of."""
 
 
-def last(root: Path, answers_file: str, now: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The content of the answers file that the tree at `root` was rendered with.
+def of(answers_file: str, content: Content) -> Content:
+    """What is to be remembered: the content of this answers file."""
+    return {**content, _FILE: answers_file}
+
+
+def candidates(root: Path, answers_file: str, now: Content) -> list[Content]:
+    """What the answers file can have held when the tree at `root` was rendered, the newest first.
 
     `now` is its content at present, and the answer where nothing else is known of this version:
-    after `copier update`, say.
+    after `copier update`, say. More than one where commits changed it without a new version: by
+    hand, or by a tool.
     """
-    known = state.remembered_rendered(root) or _committed(root, answers_file)
-    return known if known and known.get("_commit") == now.get("_commit") else now
+    known = state.remembered_rendered(root)
+    if known and known.get(_FILE) == answers_file and _is_of(now, known):
+        return [known]
+    found: list[Content] = []
+    for data in git.file_history(root, answers_file):
+        content = _loaded(data)
+        if content is None or not _is_of(now, content):
+            break
+        if content not in found:
+            found.append(content)
+    return found or [now]
 
 
-def _committed(root: Path, answers_file: str) -> Mapping[str, Any] | None:
-    held = git.show_file(root, "HEAD", f"./{answers_file}")
+def _is_of(now: Content, content: Content) -> bool:
+    """Whether both are of one version of one template."""
+    return all(content.get(key) == now.get(key) for key in ("_commit", "_src_path"))
+
+
+def _loaded(data: bytes) -> Content | None:
     try:
-        data = yaml.safe_load(held) if held else None
+        content = yaml.safe_load(data)
     except yaml.YAMLError:
         return None
-    return data if isinstance(data, dict) else None
+    return content if isinstance(content, dict) else None
+
+
+def nearest(
+    root: Path, template: Template, several: Sequence[Content], answers_file: str, *, trust: bool
+) -> int:
+    """Which of several sets of answers, given as Copier takes them, the tree at `root` shows.
+
+    Each is rendered; where they come to the same for the tree, it is the first.
+    """
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
+        places = [Path(scratch, str(number), root.name) for number in range(len(several))]
+        for answers, into in zip(several, places, strict=True):
+            render.render(template, answers, into, answers_file=answers_file, trust=trust)
+            (into / answers_file).unlink(missing_ok=True)
+        likeness = merge.likeness(root, places)
+    return likeness.index(max(likeness))
