@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from tests.merge.cases import edits, renames
+from tests.merge.cases import edits, kinds, manifests, places, questions, renames
 from tests.merge.cases.model import Case
 from tests.merge.cases.stage import Stage
 
-CASES = (*edits.CASES, *renames.CASES)
+CASES: tuple[Case, ...] = (
+    *edits.CASES,
+    *renames.CASES,
+    *kinds.CASES,
+    *manifests.CASES,
+    *questions.CASES,
+    *places.CASES,
+)
 
 __all__ = ["CASES", "Case", "Stage"]

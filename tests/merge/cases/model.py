@@ -25,7 +25,9 @@ Step = Callable[["Stage"], None]
 Check = Callable[["Stage"], "str | None"]
 """What must be true afterwards: nothing, or a few words on what is wrong instead."""
 
-Place = Literal["own", "none", "subdirectory", "ignored", "worktree", "submodule", "linked"]
+Place = Literal[
+    "own", "none", "subdirectory", "ignored", "worktree", "submodule", "linked", "broken"
+]
 """The repository that the project lies in: one of its own, none, a directory of a larger one, …"""
 
 
@@ -137,12 +139,12 @@ def link_out(name: str) -> Step:
     return step
 
 
-def update(**answers: object) -> Step:
+def update(words: Sequence[str] = (), **answers: object) -> Step:
     """An update before the last one, whatever it comes to; what it leaves is committed."""
 
     def step(stage: Stage) -> None:
         stage.commit("before an update")
-        stage.update(answers)
+        stage.update(answers, words)
         stage.commit("an update")
 
     return step
@@ -215,12 +217,23 @@ def is_(name: str, content: str | bytes | Link | Script) -> Check:
             return f"{shown(name)} is a link"
         data = as_bytes(content.text if isinstance(content, Script) else content)
         if entry.data != data:
-            return f"{shown(name)} has other content"
+            return f"{shown(name)} {_difference(entry.data, data)}"
         if isinstance(content, Script) and not entry.mode & 0o100:
             return f"{shown(name)} lost its run bit"
         return None
 
     return check
+
+
+def _difference(data: bytes, wanted: bytes) -> str:
+    if b"<<<<<<< " in data:
+        return "with conflict markers"
+    here, there = data.split(b"\n"), wanted.split(b"\n")
+    lacking = [line for line in there if line not in here]
+    more = [line for line in here if line not in there]
+    if lacking:
+        return f"without {shown(lacking[0])!r}"
+    return f"still with {shown(more[0])!r}" if more else "has other content"
 
 
 def gone(*names: str) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -39,8 +39,8 @@ class Ran(NamedTuple):
     said: str
 
 
-Update = Callable[["Stage", Mapping[str, object], bool], Ran]
-"""A tool's update of the stage's project with these answers; whether it is the last one."""
+Update = Callable[["Stage", Mapping[str, object], Sequence[str]], Ran]
+"""A tool's update of the stage's project with these answers, and more words for the tool."""
 
 
 class Finding(NamedTuple):
@@ -108,7 +108,8 @@ class Stage:
             self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
     def release(self, tag: str, files: Files, questions: str) -> None:
-        settings = f"_subdirectory: files\n_templates_suffix: .jinja\n{questions}"
+        settings = "_subdirectory: files\n_templates_suffix: .jinja\n"
+        settings += f"_preserve_symlinks: true\n{questions}"
         self.templates |= {unit for content in files.values() for unit in _pieces(content)}
         whole = {f"files/{name}": content for name, content in files.items()}
         whole |= {"copier.yml": settings}
@@ -119,10 +120,9 @@ class Stage:
             self.git("init", "--quiet", "-b", "main", where=self.template)
         self.git("fast-import", "--quiet", "--done", where=self.template, input=stream)
 
-    def update(self, answers: Mapping[str, object], last: bool = False) -> Ran:
-        """An update by the tool; of the last one the case says whether it went well."""
+    def update(self, answers: Mapping[str, object], words: Sequence[str]) -> Ran:
         self.before = tree(self.project)
-        ran = self.tool(self, answers, last)
+        ran = self.tool(self, answers, words)
         self.after = tree(self.project)
         self.lost |= _units(self.before) - self.templates - _units(self.after)
         return ran
@@ -145,7 +145,7 @@ class Stage:
             step(self)
         if case.steps and case.commits:
             self.commit("edits")
-        self.exit, self.said = self.update(case.answers, last=True)
+        self.exit, self.said = self.update(case.answers, case.words)
 
     def _make_project(self) -> None:
         place = self.case.place
@@ -170,19 +170,26 @@ class Stage:
             made.rename(self.root / "elsewhere")
             self.project.symlink_to(self.root / "elsewhere")
 
-    def copy(self, into: Path, **options: object) -> None:
-        """The project, as plain Copier makes it from the template's first version."""
+    def copy(
+        self,
+        into: Path,
+        answers_file: str | None = None,
+        overwrite: bool = False,
+        **answers: object,
+    ) -> None:
+        """A project, as plain Copier makes it from the template's first version."""
         import copier
 
         into.parent.mkdir(parents=True, exist_ok=True)
         copier.run_copy(
             str(self.template),
             into,
-            data=dict(self.case.made_with),
+            data={**self.case.made_with, **answers},
+            answers_file=answers_file,
+            overwrite=overwrite,
             vcs_ref="v1.0.0",
             defaults=True,
             quiet=True,
-            **options,  # type: ignore[arg-type]
         )
 
     def findings(self, *, ours: bool) -> Iterator[Finding]:
@@ -236,7 +243,7 @@ def _units(tree: Tree) -> set[bytes]:
     return {
         unit
         for path, entry in tree.items()
-        if not re.match(r"\.copier-answers.*\.yml", path)
+        if not re.match(r"\..*answers.*\.yml$", path)
         for unit in _pieces(Link(os.fsdecode(entry.data)) if entry.link else entry.data)
     }
 
@@ -246,7 +253,7 @@ def _pieces(content: str | bytes | Link | Script) -> set[bytes]:
     if isinstance(content, Link):
         return {b"-> " + os.fsencode(content.target)}
     data = as_bytes(content.text if isinstance(content, Script) else content)
-    return {data} if b"\0" in data else {line.rstrip(b"\r") for line in data.split(b"\n")}
+    return {data} if b"\0" in data[:8000] else {line.rstrip(b"\r") for line in data.split(b"\n")}
 
 
 def _commit(tag: str, files: Files, *, first: bool) -> Iterator[bytes]:
