@@ -18,7 +18,7 @@ template: export CARGO_TARGET_DIR := $(CURDIR)/.cache/target
 template: export CARGO_PROFILE_DEV_DEBUG := line-tables-only
 
 .DEFAULT_GOAL := help
-.PHONY: help new test lint python template rust demo bench bench-verdict lock clean
+.PHONY: help new test lint python template rust demo bench bench-verdict bench-updates lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -57,6 +57,9 @@ bench: $(VENV)/.dev ## speed and memory beside others, measured in turn; parts o
 
 bench-verdict: $(VENV)/.dev ## threads beside tokio at every scale; writes docs/threads-or-tokio.md and its chart
 	@$(BIN)/python -m bench.verdict $(ARGS)
+
+bench-updates: $(VENV)/.dev ## the table of update cases with copier and with this; writes docs/update-compared.md
+	@$(BIN)/python -m bench.update_compared $(ARGS)
 
 lock: ## write requirements*.txt anew from pyproject.toml; needs uv
 	uv pip compile $(LOCK) --extra build pyproject.toml -o requirements.txt
