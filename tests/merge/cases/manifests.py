@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.merge.cases.kinds import crlf
+from tests.merge.cases.contents import crlf
 from tests.merge.cases.model import Case, Check, edit, holds, is_, lists, toml
 
 CARGO = """\

@@ -199,7 +199,6 @@ STATES = (
     ),
 )
 
-ATTRIBUTES = "* {} -text\n"
 FILTER = '[filter "x"]\n\tclean = tr a-z A-Z\n\tsmudge = tr a-z A-Z\n'
 
 

@@ -1,8 +1,6 @@
-"""Bytes, permission bits, links and names: what is no plain text with a plain name."""
+"""Bytes and permission bits: what is no plain text."""
 
 from __future__ import annotations
-
-import os
 
 from tests.merge.cases.model import (
     CHANGED,
@@ -17,17 +15,13 @@ from tests.merge.cases.model import (
     gone,
     holds,
     is_,
-    keeps,
-    link_out,
     lists,
     mode,
     outside,
     shows,
-    untouched,
-    write,
 )
 from tests.merge.cases.stage import Stage
-from tests.merge.conftest import TEXT, Link, Script
+from tests.merge.conftest import TEXT, Script
 
 LATIN = TEXT.encode() + b"caf\xe9\n" + TEXT.encode()
 WIDE = TEXT.encode("utf-16")
@@ -208,12 +202,6 @@ def link_hard(stage: Stage) -> None:
     (stage.root / "outside/a").hardlink_to(stage.project / "a")
 
 
-def link_answers(stage: Stage) -> None:
-    answers = stage.project / ".copier-answers.yml"
-    answers.rename(stage.project / "answers.yml")
-    answers.symlink_to("answers.yml")
-
-
 BITS = (
     Case(
         "the user lets a file run",
@@ -279,205 +267,4 @@ BITS = (
     ),
 )
 
-LINKS = (
-    Case(
-        "the user puts a link in place of a file that the template changes",
-        {"a": TEXT, "b": TEXT},
-        {"a": CHANGED, "b": TEXT},
-        [outside({"a": "my line\n"}), delete("a"), write({"a": Link("../outside/a")})],
-        [is_("a", Link("../outside/a")), beside("a", "my line\n"), shows("their line\n")],
-        [lists("a")],
-        exit=3,
-        rule=5,
-    ),
-    Case(
-        "the user puts a link in place of a file that the template drops",
-        {"a": TEXT, "k": "1\n"},
-        {"k": "2\n"},
-        [outside({"a": "my line\n"}), delete("a"), write({"a": Link("../outside/a")})],
-        [is_("a", Link("../outside/a")), beside("a", "my line\n"), is_("k", "2\n")],
-        rule=6,
-    ),
-    Case(
-        "the template makes a link of a file that the user edited",
-        {"a": TEXT, "b": TEXT},
-        {"a": Link("b"), "b": CHANGED},
-        [edit("a")],
-        [is_("a", EDITED), is_("b", CHANGED)],
-        [is_("a.theirs", Link("b")), lists("a")],
-        exit=3,
-        rule=5,
-    ),
-    Case(
-        "the template makes a link of a file that nobody edited",
-        {"a": TEXT, "b": TEXT},
-        {"a": Link("b"), "b": TEXT},
-        [edit("own")],
-        [is_("a", Link("b"))],
-        rule=6,
-    ),
-    Case(
-        "the template makes a file of a link, and the user edited what it leads to",
-        {"a": Link("b"), "b": TEXT},
-        {"a": "their line\n", "b": TEXT},
-        [edit("b")],
-        [is_("a", "their line\n"), is_("b", EDITED)],
-        rule=6,
-    ),
-    Case(
-        "the template moves a chain of links on",
-        {"a": Link("b"), "b": Link("c"), "c": TEXT, "d": TEXT},
-        {"a": Link("b"), "b": Link("d"), "c": TEXT, "d": CHANGED},
-        [edit("c"), edit("d")],
-        [is_("a", Link("b")), is_("b", Link("d")), is_("c", EDITED), is_("d", MERGED)],
-        rule=6,
-    ),
-    Case(
-        "a folder of the user's that is a link out of the project",
-        {"d/a": TEXT, "k": "1\n"},
-        {"d/a": CHANGED, "d/new": "x\n", "k": "2\n"},
-        [link_out("d")],
-        [beside("a", TEXT), is_("k", "2\n")],
-        [lists("d/a", "d/new")],
-        rule=6,
-    ),
-    Case(
-        "the template drops what lies behind a link of the user's",
-        {"d/a": TEXT, "k": "1\n"},
-        {"k": "2\n"},
-        [link_out("d")],
-        [beside("a", TEXT), is_("k", "2\n")],
-        rule=6,
-    ),
-    Case(
-        "a folder of the user's that is a link to another one of theirs",
-        {"d/a": TEXT, "k": "1\n"},
-        {"d/a": CHANGED, "k": "2\n"},
-        [delete("d/a"), write({"docs/a": EDITED, "d": Link("docs")})],
-        [is_("d", Link("docs")), holds("docs/a", "my line\n"), is_("k", "2\n")],
-        rule=6,
-    ),
-    Case(
-        "a link of the user's to nowhere where the template has a new file",
-        {"k": "1\n"},
-        {"k": "2\n", "a": "their line\n"},
-        [write({"a": Link("../outside/none")})],
-        [is_("a", Link("../outside/none")), shows("their line\n"), is_("k", "2\n")],
-        exit=3,
-        rule=6,
-    ),
-    Case(
-        "a link of the user's in a circle",
-        {"k": "1\n"},
-        {"k": "2\n", "a/f": "their line\n"},
-        [write({"a": Link("a")})],
-        [is_("a", Link("a")), is_("k", "2\n")],
-        [lists("a/f")],
-        rule=6,
-    ),
-    Case(
-        "a folder of links becomes a folder",
-        {"d": Link("real"), "real/a": TEXT},
-        {"d/a": "their line\n", "real/a": TEXT},
-        [edit("real/a")],
-        [is_("d/a", "their line\n"), is_("real/a", EDITED)],
-        rule=6,
-    ),
-    Case(
-        "the template adds a link that leads out of the project",
-        {"k": "1\n"},
-        {"k": "2\n", "a": Link("../outside/a")},
-        [outside({"a": "my line\n"})],
-        [untouched(), beside("a", "my line\n")],
-        exit=1,
-        rule=6,
-    ),
-    Case(
-        "the answers file is a link",
-        {"k": "1\n"},
-        {"k": "2\n"},
-        [link_answers],
-        [is_(".copier-answers.yml", Link("answers.yml"))],
-        exit=1,
-        rule=6,
-    ),
-)
-
-NAMES = tuple(
-    Case(
-        f"a name {what}",
-        {name: TEXT, "k": TEXT},
-        {name: CHANGED, "k": TEXT},
-        [edit(name)],
-        [is_(name, MERGED)],
-        rule=6,
-    )
-    for what, name in {
-        "with spaces": " a  file ",
-        "with quotes": "a \"quoted\" 'file'",
-        "with a line break": "a\nfile",
-        "with a tab and a bell": "a\tfile\a",
-        "that begins with a dash": "-rf",
-        "of glob characters": "[a-z]*?{x}",
-        "with a backslash": "a\\file",
-        "that is no UTF-8": os.fsdecode(b"caf\xe9"),
-        "that looks like a home": "~/~root",
-        "in NFC": "caf\u00e9",
-        "in NFD": "cafe\u0301",
-        "that looks like a revision": "a~HEAD",
-        "that looks like an option of git": "--output=x",
-        "that begins with a colon": ":(glob)x",
-        "of 249 bytes": "n" * 249,
-        "that starts with a hash": "#a#",
-        "with a dollar": "$HOME",
-        "that looks like our branches": "a~asyncscaffold-mine",
-        "that looks like our witness": "d/.asyncscaffold-witness",
-        "that looks like a file beside": "k.theirs",
-    }.items()
-)
-
-CASES = (
-    *BYTES,
-    *BITS,
-    *LINKS,
-    *NAMES,
-    Case(
-        "two names that differ by unicode normalization alone",
-        {"caf\u00e9": TEXT},
-        {"cafe\u0301": CHANGED},
-        [edit("caf\u00e9")],
-        [is_("cafe\u0301", MERGED), gone("caf\u00e9")],
-        rule=3,
-    ),
-    Case(
-        "the user has what would stand beside",
-        {"a.png": PICTURE},
-        {"a.png": PICTURE + b"theirs"},
-        [edit("a.png", to=PICTURE + b"mine"), write({"a.png.theirs": "my line\n"})],
-        [
-            is_("a.png", PICTURE + b"mine"),
-            is_("a.png.theirs", "my line\n"),
-            shows(PICTURE + b"theirs"),
-        ],
-        exit=3,
-        rule=5,
-    ),
-    Case(
-        "a file of the user's named as our state is",
-        {"a": TEXT},
-        {"a": CHANGED},
-        [edit("a"), write({".asyncscaffold": "my own\n"})],
-        [is_("a", MERGED), is_(".asyncscaffold", "my own\n")],
-        rule=6,
-    ),
-    Case(
-        "a file of the user's named as our state is, without a repository",
-        {"a": TEXT},
-        {"a": CHANGED},
-        [edit("a"), write({".asyncscaffold": "my own\n"})],
-        [is_(".asyncscaffold", "my own\n"), keeps("my line\n")],
-        rule=6,
-        place="none",
-        exit=1,
-    ),
-)
+CASES = (*BYTES, *BITS)
