@@ -70,6 +70,18 @@ def test_answers_edited_by_hand_are_new_answers_again_after_an_undo(
     assert "it shines" in (project / "readme.txt").read_text()
 
 
+def test_what_the_tree_is_rendered_with_is_known_again_after_an_undo(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    before = tree(project)
+    assert run("add", "wheels", "--project", project).exit == 0
+    repo.release("v1.1.0", {"files/new.txt": "new\n"})
+    assert run("update", "--project", project).exit == 0
+    assert run("undo", "--project", project).exit == 0
+    assert run("remove", "wheels", "--project", project).exit == 0
+    assert tree(project) == before
+
+
 def test_undo_is_refused_where_files_changed_since_and_force_keeps_a_copy(
     updated: Path, run: Run
 ) -> None:

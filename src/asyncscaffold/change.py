@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asyncscaffold import git, lockfile, merge, render, rendered, renders, report
+from asyncscaffold import git, lockfile, merge, render, rendered, renders, report, stop
 from asyncscaffold.answers import complete, gather
 from asyncscaffold.capabilities import switch
 from asyncscaffold.decision import next_record
@@ -65,7 +65,9 @@ def _merge_in(move: Move | Outcome, tasks: Tasks, options: Namespace) -> Outcome
     merge.apply(move.plan, move.root, rendered=move.rendered)
     outcome = report.applied(move.head, move.plan, move.document, move.root)
     if not move.plan.conflicts:
-        run(after, move.root)
+        if after:
+            with stop.listening():  # they can still be stopped, and all is put back
+                run(after, move.root)
         return outcome.also(report.tasks_text(map(str, tasks.of("task"))))
     return outcome.also(report.not_run_text(map(str, after)))
 
@@ -170,8 +172,8 @@ def _compute(
     head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
     head += " (an older version)" if old != new and is_at_least(old, new) else ""
     by_hand = project.answers != project.edited
-    known = before if by_hand else None, after
-    return Move(project.root, head, plan, document, known, evaluation.context)
+    known = merge.remembered_rendered(project.root) or (before if by_hand else None)
+    return Move(project.root, head, plan, document, (known, after), evaluation.context)
 
 
 def _old_template(project: Project, options: Namespace) -> Template:

@@ -13,6 +13,7 @@ from typing import Any
 from asyncscaffold import git, merge, render, rendered
 from asyncscaffold.errors import Refused, Usage
 from asyncscaffold.questions import load_answers
+from asyncscaffold.staging import scratch
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def opened(options: Namespace) -> Iterator[Path]:
     root: Path = options.project.resolve()
     if not root.is_dir():
         raise Refused(f"{options.project} is no directory.", "Give --project the project's own.")
-    with merge.lock(root):
+    with merge.lock(root), scratch():
         if not options.dry_run:
             _recover(root)
         elif merge.is_pending(root):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asyncscaffold import beside, merge, render, stop
+from asyncscaffold import beside, merge, render
 from asyncscaffold.errors import Refused
 from asyncscaffold.evaluation import Evaluator
 from asyncscaffold.questions import Questionnaire
@@ -38,8 +38,8 @@ def rendered(
             trust=options.trust,
         )
 
-    with _scratch() as scratch:
-        places = scratch / "base" / name, scratch / "theirs" / name
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
+        places = Path(scratch, "base", name), Path(scratch, "theirs", name)
         work = one(base, places[0]), one(theirs, places[1])
         # What is trusted may ask on the terminal; a remote template has one copy, which Copier
         # brings up to date.
@@ -49,23 +49,6 @@ def rendered(
             render.load()  # once, and not in each process
             beside.at_once(*work)
         yield places
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A directory for every temporary file until it is left, and then gone with all of them."""
-    before = tempfile.tempdir
-    with tempfile.TemporaryDirectory(
-        prefix="asyncscaffold-", ignore_cleanup_errors=True
-    ) as scratch:
-        tempfile.tempdir = scratch
-        try:
-            yield Path(scratch)
-        except (KeyboardInterrupt, SystemExit):
-            stop.wait_for_children()  # a git left behind would make its directories again
-            raise
-        finally:
-            tempfile.tempdir = before
 
 
 def excluded(

@@ -1,4 +1,4 @@
-"""A hidden directory for work in progress: gone afterwards, or cleared by the next run."""
+"""Directories for work in progress: gone afterwards, or cleared by the next run."""
 
 from __future__ import annotations
 
@@ -38,6 +38,33 @@ class Staging:
     @property
     def tmp(self) -> Path:
         return self.root / "tmp"
+
+
+@contextmanager
+def scratch() -> Iterator[None]:
+    """Every temporary file of this process goes to one directory, gone with all of them afterwards.
+
+    Raises `Refused` where there is no room for any.
+    """
+    before = tempfile.tempdir
+    try:
+        place = Path(tempfile.gettempdir(), f"asyncscaffold-{os.getpid()}-{os.urandom(4).hex()}")
+        place.mkdir(mode=0o700)
+    except OSError as error:
+        raise Refused(
+            f"No temporary file can be written: {error}.",
+            "Make room there, or let TMPDIR name another directory.",
+        ) from error
+    try:
+        tempfile.tempdir = str(place)
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        stop.wait_for_children()  # a git left behind would make its directories again
+        raise
+    finally:
+        stop.hold()
+        tempfile.tempdir = before
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
 from asyncscaffold.merge.recording import recorded
 from asyncscaffold.merge.sides import likeness, matcher, own_files
-from asyncscaffold.merge.state import leftover_markers, lock
+from asyncscaffold.merge.state import leftover_markers, lock, remembered_rendered
 from asyncscaffold.merge.undoing import Undoing, undoing
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "plan",
     "recorded",
     "recover",
+    "remembered_rendered",
     "undoing",
 ]

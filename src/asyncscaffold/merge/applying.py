@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from asyncscaffold import stop
 from asyncscaffold.errors import Refused
 from asyncscaffold.merge import disk, journal, state
 from asyncscaffold.merge.journal import Journal
@@ -70,6 +71,7 @@ def apply(
                 raise _changed_meanwhile([where])
             _write(project, change, record.temporary(index), staged=index in staged)
         where = f"The journal in {record.place}"
+        stop.hold()  # it is all there: a Ctrl-C can't say any more that nothing was changed
         _finish(project, record)
     except BaseException as error:
         _take_back(project, record)
@@ -99,6 +101,7 @@ def recover(project: Path) -> Recovered | None:
     """
     record = journal.under_way(project)
     if record is None:
+        state.sweep(project)
         return None
     done: list[str] = []
     left: list[str] = []

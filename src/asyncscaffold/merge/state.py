@@ -18,6 +18,7 @@ from asyncscaffold.merge.model import Note, Version, shown
 
 _CONFLICTS = "conflicts.json"
 _RENDERED = "rendered.json"
+_UNFINISHED = ".new"
 
 
 def places(project: Path) -> list[Path]:
@@ -59,18 +60,32 @@ def clear(place: Path) -> None:
             place.rmdir()
 
 
+def sweep(project: Path) -> None:
+    """Removes what a kill left of a state file that was being written."""
+    for place in places(project):
+        with suppress(OSError):  # it does no harm if it stays
+            for left in place.glob("*" + _UNFINISHED):
+                left.unlink()
+        clear(place)
+
+
 def write_file(place: Path, data: bytes) -> None:
     """Writes a state file whole or not at all, and to the disk before it returns.
 
     For its owner alone: it may hold what files hold that nobody else may read.
     """
-    temporary = place.with_name(place.name + ".new")
+    temporary = place.with_name(place.name + _UNFINISHED)
     temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(place)
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(place)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
