@@ -49,9 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-updates ARGS=…", description=__doc__)
     parser.add_argument("--dry", action="store_true", help="leave docs/ as it is")
     parser.add_argument("--only", default="", help="cases whose name has this in it")
+    parser.add_argument("--jobs", type=int, default=2, help="cases at once; default: 2")
     args = parser.parse_args()
     cases = [case for case in CASES if args.only in case.name]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(args.jobs) as pool:
         copier = list(pool.map(partial(verdict, copier_update), cases))
         ours = list(pool.map(partial(verdict, asyncscaffold_update), cases))
     text = table(cases, copier, ours)

@@ -289,10 +289,11 @@ def toml(name: str, **keys: object) -> Check:
 
     def check(stage: Stage) -> str | None:
         import tomlkit
+        from tomlkit.exceptions import TOMLKitError
 
         try:
             found = tomlkit.parse((stage.data(name) or b"").decode()).unwrap()
-        except ValueError:
+        except (ValueError, TOMLKitError):
             return f"{name} does not parse"
         for path, value in keys.items():
             at: object = found
