@@ -69,18 +69,26 @@ def test_with_trust_what_tasks_make_comes_into_the_project(
     assert not (project / "never").exists()
 
 
-def test_tasks_run_where_files_are_rendered_and_the_user_is_told(
+def test_what_tasks_do_beside_the_files_happens_in_the_project(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    repo.release("v1.1.0", settings("_tasks: ['test ! -d .git || git config demo.set yes']\n"))
+    assert run("update", "--trust", "--project", project).exit == 0
+    assert TemplateRepo(project).git("config", "demo.set") == "yes"
+
+
+def test_a_task_takes_no_file_of_the_users_along_and_its_failure_is_told(
     repo: TemplateRepo, project: Path, run: Run
 ) -> None:
     (project / "docs").mkdir()
     (project / "docs/mine.txt").write_text("mine\n")
-    task = "rm readme.txt && rm -rf docs"
+    task = "rm -rf docs && rm readme.txt"
     repo.release("v1.1.0", settings(f"_tasks: ['{task}']\n"))
     ran = run("update", "--trust", "--project", project)
     assert ran.exit == 0, ran.err
     assert not (project / "readme.txt").exists()
     assert (project / "docs/mine.txt").read_text() == "mine\n"
-    assert "yours to run here" in ran.err
+    assert "See whether they have more to do here" in ran.err
     assert task in ran.err
 
 

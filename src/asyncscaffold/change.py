@@ -19,7 +19,7 @@ from asyncscaffold.outcome import Outcome
 from asyncscaffold.project import Project, listed, opened
 from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.renders import Side
-from asyncscaffold.tasks import Tasks, run
+from asyncscaffold.tasks import Tasks, attempt, run
 from asyncscaffold.template import Template, checkout, find, is_at_least, is_shipped
 
 
@@ -41,35 +41,42 @@ def change(options: Namespace) -> Outcome:
         new = _new_template(project, old, options)
         with checkout(new) as place:
             tasks = _tasks(project, old, new, place, options)
-            if not tasks.migrates or options.dry_run:
+            if not tasks or options.dry_run:
                 return _merge_in(_compute(project, old, new, place, options), tasks, options)
             with merge.recorded(root) as recording:
                 run(tasks.of("before"), root)
                 project = Project.load(root, options.answers_file)  # one may have changed it
                 move = _compute(project, old, new, place, options)
-                if isinstance(move, Move):
-                    recording.applies(move.plan, move.rendered)
-                return _merge_in(move, tasks, options)
+                return _merge_in(move, tasks, options, recording)
 
 
-def _merge_in(move: Move | Outcome, tasks: Tasks, options: Namespace) -> Outcome:
-    """Apply what was computed, or show it; the template's migrations for afterwards run then."""
+def _merge_in(
+    move: Move | Outcome,
+    tasks: Tasks,
+    options: Namespace,
+    recording: merge.Recording | None = None,
+) -> Outcome:
+    """Apply what was computed, or show it; with a `recording`, the template's commands follow."""
     if isinstance(move, Outcome):
         return move
     tasks = replace(tasks, context={**tasks.context, **move.context})
-    after = tasks.of("after")
     if options.dry_run:
-        commands = [*tasks.of("before"), *after]
-        return report.dry_run(move.head, move.plan, move.document, list(map(str, commands)))
-    confirm(options, report.plan_text(move.head, move.plan, list(map(str, after))))
+        return report.dry_run(move.head, move.plan, move.document, list(map(str, tasks.all)))
+    rest = [*tasks.of("task"), *tasks.of("after")]
+    confirm(options, report.plan_text(move.head, move.plan, list(map(str, rest))))
+    if recording:
+        recording.applies(move.plan, move.rendered)
     merge.apply(move.plan, move.root, rendered=move.rendered)
     outcome = report.applied(move.head, move.plan, move.document, move.root)
-    if not move.plan.conflicts:
-        if after:
-            with stop.listening():  # they can still be stopped, and all is put back
-                run(after, move.root)
-        return outcome.also(report.tasks_text(map(str, tasks.of("task"))))
-    return outcome.also(report.not_run_text(map(str, after)))
+    if not recording:
+        return outcome
+    if move.plan.conflicts:
+        return outcome.also(report.not_run_text(map(str, rest)))
+    with stop.listening():  # they can still be stopped, and all is put back
+        with recording.keeping(move.paths):
+            failed = attempt(tasks.of("task"), move.root)
+        run(tasks.of("after"), move.root)
+    return outcome.also(report.failed_text(map(str, failed)))
 
 
 def check(options: Namespace) -> Outcome:
@@ -96,7 +103,8 @@ def check(options: Namespace) -> Outcome:
 class Move:
     """What a change comes to, all of it computed.
 
-    `rendered` is for the journal, `context` what the template's expressions see of the answers.
+    `rendered` is for the journal, `context` what the template's expressions see of the answers;
+    `paths` are those that the template has or had.
     """
 
     root: Path
@@ -105,6 +113,7 @@ class Move:
     document: dict[str, Any]
     rendered: tuple[Mapping[str, Any] | None, Mapping[str, Any]]
     context: Mapping[str, Any]
+    paths: frozenset[str]
 
 
 def _tasks(
@@ -165,6 +174,7 @@ def _compute(
         )
         if options.trust or (options.template is None and is_shipped(project.url)):
             plan = lockfile.follow(plan, project.root, theirs / lockfile.NAME)
+        paths = frozenset({*merge.walk(base), *merge.walk(theirs)})
         before, after = (
             rendered.of(project.answers_file, load_answers(side / project.answers_file))
             for side in (base, theirs)
@@ -173,7 +183,7 @@ def _compute(
     head += " (an older version)" if old != new and is_at_least(old, new) else ""
     by_hand = project.answers != project.edited
     known = merge.remembered_rendered(project.root) or (before if by_hand else None)
-    return Move(project.root, head, plan, document, (known, after), evaluation.context)
+    return Move(project.root, head, plan, document, (known, after), evaluation.context, paths)
 
 
 def _old_template(project: Project, options: Namespace) -> Template:

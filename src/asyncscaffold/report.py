@@ -142,22 +142,22 @@ def _commands_text(commands: Sequence[str]) -> str:
     if not commands:
         return ""
     return "\n".join(
-        ["The template's migrations, run in the project:", *map("  {}".format, commands)]
+        ["The template's own commands, run in the project:", *map("  {}".format, commands)]
     )
 
 
-def tasks_text(commands: Iterable[str]) -> str:
-    """Where the template's tasks ran, and what that leaves to the user."""
+def failed_text(commands: Iterable[str]) -> str:
+    """Tasks that ran well where the template was rendered, and failed in the project."""
     listed = [f"  {command}" for command in commands]
     title = (
-        "The template's tasks ran where it was rendered, and the files they made were merged.\n"
-        "Those that do more than make files (set up tools, say) are yours to run here:"
+        "These tasks of the template did their part where it was rendered, and failed in the\n"
+        "project, which keeps what was merged. See whether they have more to do here:"
     )
     return "\n".join([title, *listed]) if listed else ""
 
 
 def not_run_text(commands: Iterable[str]) -> str:
-    """Migrations that wait for the conflicts to be resolved."""
+    """Commands that wait for the conflicts to be resolved."""
     listed = [f"  {command}" for command in commands]
     title = "Not run, because of the conflicts; run it when they are resolved:"
     return "\n".join([title, *listed]) if listed else ""

@@ -1,10 +1,11 @@
-"""The commands of a trusted template: its migrations run in the project, its tasks on renders.
+"""The commands of a trusted template: its tasks and migrations, run as `copier update` does.
 
 Copier's documentation, "tasks" and "migrations", says what they are given: the answers and
 `_stage`, `_version_from`, … as variables of their templates, and `STAGE`, `VERSION_FROM`, … in
 their environment. A task is written for a fresh render: it deletes and moves what was rendered, and
-appends to it. So Copier runs it there, on both sides of the merge, and what it does to files is
-merged; in the project it would fail, do it twice, or take the user's files with it.
+appends to it. So Copier runs it there, on both sides of the merge, and what it does to those files
+is merged. It is run in the project too, for whatever else it does; there it may find nothing to do,
+and fail.
 """
 
 from __future__ import annotations
@@ -78,10 +79,14 @@ class Tasks:
     old: Template
     new: Template
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.all)
+
     @property
-    def migrates(self) -> bool:
-        """Whether the template has migrations from `old` to `new`."""
-        return bool(self.of("before") or self.of("after"))
+    def all(self) -> list[Task]:
+        """The commands of every stage, in their order."""
+        return [*self.of("before"), *self.of("task"), *self.of("after")]
 
     def of(self, stage: Stage) -> list[Task]:
         """The commands of one stage in their order; those whose `when` does not hold left out."""
@@ -158,3 +163,14 @@ def run(tasks: Iterable[Task], project: Path) -> None:
     for task in tasks:
         print(f"Running {task}", file=sys.stderr)
         task.run(project)
+
+
+def attempt(tasks: Iterable[Task], project: Path) -> list[Task]:
+    """Run them all; gives those that failed."""
+    failed = []
+    for task in tasks:
+        try:
+            run([task], project)
+        except Refused:
+            failed.append(task)
+    return failed

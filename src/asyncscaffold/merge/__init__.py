@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from asyncscaffold.merge.applying import Recovered, apply, is_pending, recover
-from asyncscaffold.merge.disk import look
+from asyncscaffold.merge.disk import look, walk
 from asyncscaffold.merge.model import Change, Labels, Note, Plan, Version
 from asyncscaffold.merge.planning import plan
-from asyncscaffold.merge.recording import recorded
+from asyncscaffold.merge.recording import Recording, recorded
 from asyncscaffold.merge.sides import likeness, matcher, own_files
 from asyncscaffold.merge.state import leftover_markers, lock, remembered_rendered
 from asyncscaffold.merge.undoing import Undoing, undoing
@@ -20,6 +20,7 @@ __all__ = [
     "Labels",
     "Note",
     "Plan",
+    "Recording",
     "Recovered",
     "Undoing",
     "Version",
@@ -36,4 +37,5 @@ __all__ = [
     "recover",
     "remembered_rendered",
     "undoing",
+    "walk",
 ]

@@ -31,6 +31,20 @@ class Recording:
                 self.before.setdefault(change.path, change.old)
         self.rendered = rendered
 
+    @contextmanager
+    def keeping(self, decided: Iterable[str]) -> Iterator[None]:
+        """Gives back, at the end, what was deleted within, and what of `decided` was changed.
+
+        Those are the paths that the merge had a say in.
+        """
+        decided = set(decided)
+        held = _files(self.project, {*own_files(self.project), *decided})
+        yield
+        now = _files(self.project, held)
+        kept = {p: v for p, v in held.items() if p in decided or p not in now}
+        now = {path: version for path, version in now.items() if path in kept}
+        apply(Plan(tuple(_changes(now, kept))), self.project, rendered=self.rendered)
+
     def close(self) -> None:
         """Makes all that happened since the start the last run, which `undo` takes back."""
         last = journal.last(self.project)
