@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class Failure(Exception):
     """An expected failure: `message` says what happened and what it means, `hint` what to do.
@@ -42,3 +47,18 @@ class Stopped(Failure):
     def __init__(self, number: int) -> None:
         super().__init__("Stopped by a signal: nothing was changed.")
         self.exit = 128 + number
+
+
+ROOM = "Make room there, or let TMPDIR name another directory for what is temporary."
+
+
+def full_disk(said: str, place: Path | None = None) -> str:
+    """That a disk is full, where `said` by a program or the system says so, or that of `place` is.
+
+    Not every program says why it could not write.
+    """
+    from shutil import disk_usage
+
+    known = "No space left on device", "Disk quota exceeded", "File too large"
+    full = place is not None and disk_usage(place).free < 1 << 20
+    return next((text for text in known if text in said), known[0] if full else "")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from asyncscaffold.errors import Refused
+from asyncscaffold.errors import ROOM, Refused, full_disk
 
 MINIMUM = (2, 38)
 """`git merge-tree --write-tree` came with git 2.38."""
@@ -86,7 +86,10 @@ def run(
         raise Refused(f"{cwd} is not a directory.") from error
     if check and done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        raise Refused(f"git {args[0]} failed: {said or f'exit code {done.returncode}'}")
+        raise Refused(
+            f"git {args[0]} failed: {said or f'exit code {done.returncode}'}",
+            ROOM if full_disk(said) else "",
+        )
     return done
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from asyncscaffold import git
-from asyncscaffold.errors import Refused
+from asyncscaffold.errors import ROOM, Refused, full_disk
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import PUBLIC_URL, Template, checkout, expand, stand_in
 
@@ -76,6 +76,8 @@ def render(
                 refuse_code(Questionnaire.load(root))
             raise
         except Exception as error:
+            if full := full_disk(str(error), into):
+                raise Refused(f"{into} can't be written: {full}.", ROOM) from error
             raise Refused(
                 f"The template {template.url} ({template.name}) does not render: {_plain(error)}",
                 "Its author can mend this; another --ref may still work.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asyncscaffold import stop
-from asyncscaffold.errors import Refused
+from asyncscaffold.errors import ROOM, Refused, full_disk
 
 _NAME = re.compile(r"\.asyncscaffold-(\d{1,9})-[0-9a-f]{8}")
 
@@ -51,13 +51,14 @@ def scratch() -> Iterator[None]:
         place = Path(tempfile.gettempdir(), f"asyncscaffold-{os.getpid()}-{os.urandom(4).hex()}")
         place.mkdir(mode=0o700)
     except OSError as error:
-        raise Refused(
-            f"No temporary file can be written: {error}.",
-            "Make room there, or let TMPDIR name another directory.",
-        ) from error
+        raise Refused(f"No temporary file can be written: {error}.", ROOM) from error
     try:
         tempfile.tempdir = str(place)
         yield
+    except OSError as error:
+        if full := full_disk(str(error)):
+            raise Refused(f"{error.filename or place} can't be written: {full}.", ROOM) from error
+        raise
     except (KeyboardInterrupt, SystemExit):
         stop.wait_for_children()  # a git left behind would make its directories again
         raise
