@@ -500,3 +500,15 @@ def test_it_works_in_a_terminal_less_shell_that_closed_its_streams(small: Path, 
     words = shlex.join(command("new", "svc", "--template", small, "--defaults"))
     subprocess.run(["sh", "-c", f"{words} <&- >&- 2>&-"], cwd=here, check=True)
     assert (here / "svc/.git").is_dir()
+
+
+def test_a_repository_that_a_trusted_task_begins_is_the_projects(here: Path) -> None:
+    tasks = "_tasks: [git init -q, mkdir .git/hooks && date > .git/hooks/pre-commit]\n"
+    template = write(here / "template", {"copier.yml": tasks, "a": "text"})
+    (here / "svc/.git").mkdir(parents=True)
+    for name in ("fresh", "svc"):
+        done = call("new", here / name, "--template", template, "--defaults", "--trust")
+        assert done.exit == 0, done.err
+        assert git(here / name, "show", "--format=", "--name-only") == "a"
+    assert (here / "fresh/.git/hooks/pre-commit").exists()
+    assert not (here / "svc/.git/hooks/pre-commit").exists()

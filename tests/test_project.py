@@ -316,3 +316,22 @@ def test_cargo_toml_is_merged_by_key(repo: TemplateRepo, tmp_path: Path, run: Ru
     assert 'serde = "1"' in text
     assert 'rand = "0.9"' in text
     assert '["rt", "net"]' in text
+
+
+def test_what_is_left_to_the_user_may_depend_on_an_answer(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    repo.release(
+        "v1.1.0",
+        {
+            "copier.yml": COPIER_YML + "_skip_if_exists: ['{{ name }}.txt', readme.txt]\n",
+            "files/{{ name }}.txt": "the template's\n",
+            "files/readme.txt.jinja": "all new\n",
+        },
+    )
+    (project / "thing.txt").write_text("mine\n")
+    before = (project / "readme.txt").read_text()
+    ran = run("update", "--project", project, "--json")
+    assert ran.exit == 0, ran.err
+    assert (project / "thing.txt").read_text() == "mine\n"
+    assert (project / "readme.txt").read_text() == before

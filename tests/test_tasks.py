@@ -240,3 +240,67 @@ def test_a_dry_run_names_the_commands_and_runs_none_in_the_project(
     ran = run("update", "--trust", "--project", project, "--dry-run", "--json")
     assert (ran.exit, ran.json["commands"]) == (0, ["touch made"])
     assert tree(project) == before
+
+
+def test_a_repository_that_a_task_begins_is_none_of_the_projects(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    # Tools that install hooks refuse to where core.hooksPath is set.
+    tasks = "_tasks: [git init -q, '! git config core.hooksPath && date > .git/pre-commit']\n"
+    repo.release("v1.1.0", settings(tasks) | {"files/new.txt": "new\n"})
+    (project / ".git/mine").write_text("mine")
+    ran = run("update", "--trust", "--project", project)
+    assert ran.exit == 0, ran.err
+    assert (project / "new.txt").read_text() == "new\n"
+    assert (project / ".git/mine").read_text() == "mine"
+
+
+def test_a_template_knows_a_copy_from_an_update(
+    repo: TemplateRepo, tmp_path: Path, run: Run
+) -> None:
+    config = (
+        """_tasks: [{command: touch once, when: "{{ _copier_operation == 'copy' }}"}]\n"""
+        """---\n_exclude: ["{% if _copier_operation == 'update' %}wheels.txt{% endif %}"]\n"""
+    )
+    repo.release("v1.1.0", settings(config))
+    made = tmp_path / "made"
+    flags = ("--template", repo.path, "--defaults", "--trust", "--set", "parts=[wheels]")
+    assert run("new", made, *flags).exit == 0
+    assert {"once", "wheels.txt"} <= tree(made).keys()
+    (made / "once").unlink()
+    (made / "wheels.txt").unlink()
+    repo.release("v1.2.0", {"files/wheels.txt": "rounder\n", "files/horn.txt": "louder\n"})
+    ran = run("update", "--trust", "--project", made)
+    assert ran.exit == 0, ran.err
+    assert not {"once", "wheels.txt"} & tree(made).keys()
+    assert "wheels.txt" not in ran.out
+
+
+def test_where_a_task_runs_is_no_change_of_the_templates(
+    repo: TemplateRepo, tmp_path: Path, run: Run
+) -> None:
+    repo.release("v1.1.0", settings("_tasks: ['pwd > where && echo 1 >> where']\n"))
+    made = tmp_path / "made"
+    assert run("new", made, "--template", repo.path, "--defaults", "--trust").exit == 0
+    (made / "where").write_text(f"{made}\n1\n")
+    repo.release("v1.2.0", settings("_tasks: ['pwd > where && echo 1 >> where']\nlate: yes\n"))
+    ran = run("update", "--trust", "--defaults", "--project", made)
+    assert ran.exit == 0, ran.err
+    assert (made / "where").read_text() == f"{made}\n1\n"
+
+
+def test_undo_of_migrations_leaves_an_empty_directory_of_the_users(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    (project / "empty").mkdir()
+    repo.release(
+        "v1.1.0",
+        settings("_migrations: [{version: v1.1.0, command: touch ran}]\n")
+        | {"files/empty/not": "any more\n"},
+    )
+    before = entries(project)
+    assert run("update", "--trust", "--project", project).exit == 0
+    assert (project / "empty/not").exists()
+    assert run("undo", "--project", project).exit == 0
+    assert entries(project) == before
+    assert (project / "empty").is_dir()

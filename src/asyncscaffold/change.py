@@ -168,7 +168,7 @@ def _compute(
             project=project.root,
             answers_file=project.answers_file,
             labels=merge.Labels(base=old.name, theirs=f"template {new.name}"),
-            skip_if_exists=questionnaire.settings.get("skip_if_exists", ()),
+            skip_if_exists=evaluator.setting("skip_if_exists", {**extra, **evaluation.context}),
             held_back=renders.excluded(evaluator, project.answers, extra),
             same_version=old == new,
         )

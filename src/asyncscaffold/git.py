@@ -171,15 +171,23 @@ def _configured(path: Path, key: str) -> bool:
     return in_repository(["config", "--get", key], cwd=path).stdout.strip() != b""
 
 
-def clone_environment(instead: Mapping[str, Path] | None = None) -> dict[str, str]:
+def has_hooks(path: Path) -> bool:
+    """Whether the configuration that counts at `path` names a directory of hooks."""
+    done = in_repository(["config", "--get-all", "core.hooksPath"], cwd=path)
+    return len(done.stdout.splitlines()) > 1  # one is of our own making
+
+
+def clone_environment(
+    instead: Mapping[str, Path] | None = None, *, hooks: bool = False
+) -> dict[str, str]:
     """Variables for a clone that Copier makes: credentials stay usable, the rest is kept away.
 
-    They neutralise hooks, template directory, line-end conversion and attributes of the user's;
-    `instead` names what is cloned in place of a URL. Set them after every other `GIT_*` variable
-    has been dropped.
+    They neutralise hooks (not with `hooks`), template directory, line-end conversion and attributes
+    of the user's; `instead` names what is cloned in place of a URL. Set them after every other
+    `GIT_*` variable has been dropped.
     """
     settings = {
-        "core.hooksPath": os.devnull,
+        **({} if hooks else {"core.hooksPath": os.devnull}),
         "init.templateDir": "",
         "core.autocrlf": "false",
         "core.attributesFile": os.devnull,

@@ -204,7 +204,6 @@ def context(
             "os": {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform),
         },
         "_copier_python": sys.executable,
-        "_copier_operation": "copy",
         "_copier_phase": "prompt",
         "_src_path": template.url,
     }

@@ -101,6 +101,7 @@ def finish(staged: Staging, target: Target, *, use_git: bool, trim: bool) -> Mad
     if trim:
         _trim_lock(project, made)
     if target.own_git:
+        shutil.rmtree(project / ".git", ignore_errors=True)  # a task of the template's began it
         _copy_git(target.path / ".git", project / ".git")
     if use_git:
         made.git = _commit(project, target, made)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from asyncscaffold import git
 from asyncscaffold.errors import ROOM, Refused, full_disk
@@ -19,6 +19,9 @@ from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import PUBLIC_URL, Template, checkout, expand, stand_in
 
 DEFAULT_ANSWERS_FILE = ".copier-answers.yml"
+
+Operation = Literal["copy", "update"]
+"""What a template's `_exclude` and the conditions of its tasks see as `_copier_operation`."""
 
 
 def refuse_code(questionnaire: Questionnaire) -> None:
@@ -49,17 +52,20 @@ def render(
     *,
     answers_file: str | None = None,
     trust: bool = False,
+    operation: Operation = "copy",
 ) -> None:
     """Render `template` with `answers` into the directory `into`, which need not exist.
 
     The template sees the directory's name, never where it lies. Raises `Refused` for whatever keeps
-    the template from rendering, and for what it may not render.
+    the template from rendering, and for what it may not render. A repository that the tasks of a
+    trusted template begin in `into` (`git init`) is theirs to make.
     """
     into.mkdir(parents=True, exist_ok=True)
     copier = load()
-    with _quiet(), _instead(template) as instead, _apart(into.parent, instead):
+    as_operation = copier._main.as_operation  # what its own `run_update` renders both sides with
+    with _quiet(), _instead(template) as instead, _apart(into.parent, instead, trust=trust):
         try:
-            copier.run_copy(
+            as_operation(operation)(copier.run_copy)(
                 template.url,
                 into.name,
                 data=dict(answers),
@@ -82,7 +88,7 @@ def render(
                 f"The template {template.url} ({template.name}) does not render: {_plain(error)}",
                 "Its author can mend this; another --ref may still work.",
             ) from error
-    _refuse_escapes(into)
+    _refuse_escapes(into, trust=trust)
 
 
 def load() -> ModuleType:
@@ -92,13 +98,15 @@ def load() -> ModuleType:
     return copier
 
 
-def _refuse_escapes(root: Path) -> None:
+def _refuse_escapes(root: Path, *, trust: bool) -> None:
     """Raise `Refused` for a rendered link that leads out, and for git's own files.
 
-    git runs what a repository's configuration says.
+    git runs what a repository's configuration says; a trusted template's may, at the top.
     """
     inside = os.path.realpath(root)
     for folder, names, files in os.walk(root):
+        if trust and folder == str(root) and ".git" in names:
+            names.remove(".git")
         for name in names + files:
             path = Path(folder, name)
             shown = path.relative_to(root)
@@ -173,11 +181,15 @@ def _has_submodules(repo: Path, sha: str) -> bool:
 
 
 @contextmanager
-def _apart(folder: Path, instead: Mapping[str, Path]) -> Iterator[None]:
-    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls."""
+def _apart(folder: Path, instead: Mapping[str, Path], *, trust: bool) -> Iterator[None]:
+    """Work in `folder`, and keep the caller's GIT_* and what changes content from git's calls.
+
+    A tool that a trusted task runs to install hooks stops where a directory of hooks is set: so
+    none is, unless there is one of the user's to keep away.
+    """
     from plumbum import local  # Copier's: it remembers directory and environment on its own
 
-    wanted = git.clone_environment(instead)
+    wanted = git.clone_environment(instead, hooks=trust and not git.has_hooks(folder))
     with local.cwd(folder), local.env(**wanted):
         for name in local.env.getdict():
             if name.startswith("GIT_") and name not in wanted:

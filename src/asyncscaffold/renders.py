@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
@@ -36,19 +37,34 @@ def rendered(
             into,
             answers_file=options.answers_file,
             trust=options.trust,
+            operation="update",
         )
 
-    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
-        places = Path(scratch, "base", name), Path(scratch, "theirs", name)
-        work = one(base, places[0]), one(theirs, places[1])
-        # What is trusted may ask on the terminal; a remote template has one copy, which Copier
-        # brings up to date.
-        if options.trust or None in (base.template.sha, theirs.template.sha):
-            beside.in_turn(*work)
+    with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as temporary:
+        scratch = Path(temporary)
+        places = scratch / "base" / name, scratch / "theirs" / name
+        if options.trust:  # its tasks may ask on the terminal
+            for side, place in zip((base, theirs), places, strict=True):
+                _by_tasks_too(one(side, scratch / "at" / name), scratch / "at", place.parent)
+        elif None in (base.template.sha, theirs.template.sha):
+            # A remote template has one copy, which Copier brings up to date.
+            beside.in_turn(one(base, places[0]), one(theirs, places[1]))
         else:
             render.load()  # once, and not in each process
-            beside.at_once(*work)
+            beside.at_once(one(base, places[0]), one(theirs, places[1]))
         yield places
+
+
+def _by_tasks_too(work: Callable[[], None], at: Path, to: Path) -> None:
+    """Render in the directory `at`, which becomes `to`.
+
+    A task may write down where it runs: the same place for both sides is no change of the
+    template's. A repository that a task begins is left out, as the project has its own.
+    """
+    work()
+    for project in at.iterdir():
+        shutil.rmtree(project / ".git", ignore_errors=True)
+    at.rename(to)
 
 
 def excluded(
@@ -60,7 +76,8 @@ def excluded(
     """
     try:
         evaluation = evaluator.evaluate(answers, defaults=True, extra=extra)
-        patterns = evaluator.setting("exclude", {**extra, **evaluation.context})
+        operation = {"_copier_operation": "update"}
+        patterns = evaluator.setting("exclude", {**extra, **evaluation.context, **operation})
     except Refused:
         return merge.matcher(())
     return merge.matcher(patterns)

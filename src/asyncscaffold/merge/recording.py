@@ -21,7 +21,7 @@ class Recording:
 
     project: Path
     before: dict[str, Version]
-    directories: Mapping[str, int]
+    directories: dict[str, int]
     rendered: Rendered
 
     def applies(self, plan: Plan, rendered: Rendered) -> None:
@@ -29,6 +29,9 @@ class Recording:
         for change in plan.changes:
             if change.old is not None:
                 self.before.setdefault(change.path, change.old)
+        for name, bits in disk.directories_at(self.project, (c.path for c in plan.changes)).items():
+            if not any((self.project / name).iterdir()):  # no file told of it
+                self.directories.setdefault(name, bits)
         self.rendered = rendered
 
     @contextmanager
