@@ -117,7 +117,7 @@ def updating(endless: Path, tmp_path: Path) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     sides = ("base", "theirs")
-    wait(lambda: all(list(tmp_path.glob(f"temporary/*/{side}/endless/*")) for side in sides))
+    wait(lambda: all(list(tmp_path.glob(f"temporary/**/{side}/endless")) for side in sides))
     return process
 
 
