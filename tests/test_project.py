@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import commit
 from tests.projects import COPIER_YML, Run, TemplateRepo, tree
 
 
@@ -335,3 +336,28 @@ def test_what_is_left_to_the_user_may_depend_on_an_answer(
     assert ran.exit == 0, ran.err
     assert (project / "thing.txt").read_text() == "mine\n"
     assert (project / "readme.txt").read_text() == before
+
+
+def test_a_project_whose_answers_file_has_another_name_is_told_it(project: Path, run: Run) -> None:
+    (project / ".copier-answers.yml").rename(project / ".copier-answers.car.yml")
+    ran = run("update", "--project", project)
+    assert ran.exit == 1
+    assert ".copier-answers.car.yml: give one of them with --answers-file" in ran.err
+    assert (
+        run("update", "--project", project, "--answers-file", ".copier-answers.car.yml").exit == 0
+    )
+
+
+def test_without_releases_a_remote_templates_newest_commit_is_named(
+    repo: TemplateRepo, tmp_path: Path, run: Run
+) -> None:
+    repo.git("tag", "-d", "v1.0.0")
+    made = tmp_path / "made"
+    url = f"git+file://{repo.path}"
+    assert run("new", made, "--template", url, "--defaults").exit == 0
+    repo.write({"files/horn.txt": "louder\n"})
+    newest = commit(repo.path, "louder")
+    ran = run("update", "--check", "--json", "--project", made)
+    assert (ran.exit, ran.json["to"]) == (5, newest[:7])
+    assert run("update", "--project", made).exit == 0
+    assert run("update", "--check", "--project", made).exit == 0

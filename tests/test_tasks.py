@@ -304,3 +304,13 @@ def test_undo_of_migrations_leaves_an_empty_directory_of_the_users(
     assert run("undo", "--project", project).exit == 0
     assert entries(project) == before
     assert (project / "empty").is_dir()
+
+
+def test_an_extension_that_is_not_installed_is_named_with_where_to_install_it(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    repo.release("v1.1.0", settings("_jinja_extensions: [not_there.Ext]\nmore: '{{ name }}'\n"))
+    ran = run("update", "--trust", "--defaults", "--project", project)
+    assert ran.exit == 1
+    assert "not_there" in ran.err
+    assert "Install what it names" in ran.err

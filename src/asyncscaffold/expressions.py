@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -58,6 +59,12 @@ def environment(
         extensions += settings.get("jinja_extensions", [])
     try:
         env = Environment(loader=jinja2.FileSystemLoader(root), extensions=extensions, **options)
+    except ImportError as error:
+        raise Refused(
+            f"The template's Jinja settings cannot be used: {error}",
+            "Install what it names into the environment that asyncscaffold runs in "
+            f"({sys.prefix}), as for Copier.",
+        ) from error
     except Exception as error:  # an extension is any code
         raise Refused(f"The template's Jinja settings cannot be used: {error}") from error
     env.filters["to_json"] = partial(env.filters["to_json"], default=str)

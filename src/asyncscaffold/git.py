@@ -229,6 +229,12 @@ def newest_tag(url: str | Path, *, prereleases: bool = False) -> str | None:
     return max(versions)[1] if versions else None
 
 
+def newest_commit(url: str) -> str | None:
+    """The commit that a repository shows by default, or None where it has none yet."""
+    done = run(["ls-remote", "--", url, "HEAD"], user_config=True)
+    return done.stdout.decode().partition("\t")[0] or None
+
+
 def is_repository_root(path: Path) -> bool:
     """Whether `path` is the top of a repository's work tree, or a bare repository."""
     place = git_directory(path)

@@ -43,9 +43,12 @@ class Project:
         name = answers_file or render.DEFAULT_ANSWERS_FILE
         path = root / name
         if not path.is_file():
+            others = sorted(other.name for other in root.glob(".copier-answers*.y*ml"))
             raise Refused(
                 f"{root} is no project made from a template: it has no {name}.",
-                "Give --project its directory, or --answers-file where the file has another name.",
+                f"It has {', '.join(others)}: give one of them with --answers-file."
+                if others
+                else "Give --project its directory, or --answers-file where it has another name.",
             )
         data = load_answers(path)
         url = data.get("_src_path")

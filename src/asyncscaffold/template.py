@@ -93,7 +93,7 @@ def find(url: str | None, ref: str | None) -> Template:
     where = str(local or url)
     if ref is None:
         try:
-            ref = git.newest_tag(source(where)) or "HEAD"
+            ref = git.newest_tag(source(where)) or git.newest_commit(source(where)) or "HEAD"
         except Refused as error:
             raise Refused(f"There is no template at {url}: {error.message}", error.hint) from error
     return Template(where if local else for_copier(where), ref, None, short(ref))
