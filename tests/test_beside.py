@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def endless(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def updating(endless: Path, tmp_path: Path) -> subprocess.Popen[str]:
+def updating(endless: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """An update of that project, both of its renders under way."""
     (tmp_path / "temporary").mkdir()
     process = subprocess.Popen(
@@ -117,8 +118,12 @@ def updating(endless: Path, tmp_path: Path) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     sides = ("base", "theirs")
-    wait(lambda: all(list(tmp_path.glob(f"temporary/**/{side}/endless")) for side in sides))
-    return process
+    try:
+        wait(lambda: all(list(tmp_path.glob(f"temporary/**/{side}/endless")) for side in sides))
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait(until: Callable[[], bool]) -> None:
@@ -150,7 +155,7 @@ def test_a_stopped_update_stops_both_renders_and_leaves_nothing(
     assert updating.returncode == 128 + number
     assert "nothing was changed" in said
     assert "Traceback" not in said
-    assert is_over(updating.pid)
+    wait(lambda: is_over(updating.pid))
     assert list((tmp_path / "temporary").iterdir()) == []
     assert (endless / "plain.txt").read_text() == FILES["files/plain.txt"]
 
