@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -62,10 +62,9 @@ def render(
     """
     into.mkdir(parents=True, exist_ok=True)
     copier = load()
-    as_operation = copier._main.as_operation  # what its own `run_update` renders both sides with
     with _quiet(), _instead(template) as instead, _apart(into.parent, instead, trust=trust):
         try:
-            as_operation(operation)(copier.run_copy)(
+            _as_operation(operation)(
                 template.url,
                 into.name,
                 data=dict(answers),
@@ -89,6 +88,16 @@ def render(
                 "Its author can mend this; another --ref may still work.",
             ) from error
     _refuse_escapes(into, trust=trust)
+
+
+def _as_operation(operation: str) -> Callable[..., object]:
+    """`copier.run_copy`, for which `_copier_operation` is this one, as in Copier's own update.
+
+    There is no public way to say so; without this one, a render counts as a copy.
+    """
+    copier = load()
+    known = getattr(copier._main, "as_operation", None)
+    return known(operation)(copier.run_copy) if known else copier.run_copy
 
 
 def load() -> ModuleType:
