@@ -203,7 +203,8 @@ def clone_environment(
 def tags(url: str | Path) -> dict[str, str]:
     """The tags of a repository, by URL or path, each with the commit that it names."""
     found: dict[str, str] = {}
-    done = run(["ls-remote", "--tags", "--", str(url)], user_config=True)
+    away = Path(tempfile.gettempdir())  # a broken repository where we stand would stop git
+    done = run(["ls-remote", "--tags", "--", str(url)], cwd=away, user_config=True)
     for line in done.stdout.decode(errors="surrogateescape").splitlines():
         sha, _, ref = line.partition("\t")
         name = ref.removeprefix("refs/tags/")
