@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from asyncscaffold import git
 from asyncscaffold.errors import ROOM, Refused, full_disk
@@ -96,8 +96,9 @@ def _as_operation(operation: str) -> Callable[..., object]:
     There is no public way to say so; without this one, a render counts as a copy.
     """
     copier = load()
+    run_copy: Callable[..., object] = copier.run_copy
     known = getattr(copier._main, "as_operation", None)
-    return known(operation)(copier.run_copy) if known else copier.run_copy
+    return cast("Callable[..., object]", known(operation)(run_copy)) if known else run_copy
 
 
 def load() -> ModuleType:
