@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -25,7 +26,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(ROOT, "clone", "-q", "--no-local", str(ROOT), str(clone))
     for changed in git(ROOT, "ls-files", "--modified", "--others", "--exclude-standard").split():
         if (ROOT / changed).is_file():
-            write(clone, {changed: (ROOT / changed).read_text()})
+            (clone / changed).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / changed, clone / changed)
     commit(clone, "what is not committed yet")
     git(clone, "tag", "v0.1.0")
     write(clone, {"template/domain/NEW.md": "new in 0.2.0\n"})
