@@ -613,7 +613,7 @@ fn a_command_that_has_begun_to_arrive_is_waited_for() {
 
 #[test]
 fn a_command_that_drips_does_not_hold_the_drain() {
-    let mut service = Service::start(&[]);
+    let mut service = Service::start(&["--body-timeout", "20s", "--shutdown-grace", "15s"]);
     let mut client = service.connect("tcp");
     say(&mut client, "PING\r\n*2\r\n$3\r\nGET\r\n$1000\r\n", "+PONG\r\n");
     stop_while(service, client, b"x");

@@ -307,7 +307,7 @@ fn what_is_stuck_in_a_drain_is_reported_before_the_grace_ends() {
 
 #[test]
 fn a_head_that_drips_does_not_hold_the_drain() {
-    let mut service = Service::start(&["--header-timeout", "20s"]);
+    let mut service = Service::start(&["--header-timeout", "20s", "--shutdown-grace", "15s"]);
     let mut client = service.connect("http");
     client.send("GET /v1/keys/k HTTP/1.1\r\nx: ");
     stop_while(service, client, b"x");

