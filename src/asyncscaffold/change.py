@@ -42,11 +42,11 @@ def change(options: Namespace) -> Outcome:
         with checkout(new) as place:
             tasks = _tasks(project, old, new, place, options)
             if not tasks or options.dry_run:
-                return _merge_in(_compute(project, old, new, place, options), tasks, options)
+                return _merge_in(_compute(project, tasks, place, options), tasks, options)
             with merge.recorded(root) as recording:
                 run(tasks.of("before"), root)
                 project = Project.load(root, options.answers_file)  # one may have changed it
-                move = _compute(project, old, new, place, options)
+                move = _compute(project, tasks, place, options)
                 return _merge_in(move, tasks, options, recording)
 
 
@@ -128,11 +128,10 @@ def _tasks(
     return Tasks(evaluator, {**extra, **project.edited}, old, new)
 
 
-def _compute(
-    project: Project, old: Template, new: Template, place: Path, options: Namespace
-) -> Move | Outcome:
+def _compute(project: Project, tasks: Tasks, place: Path, options: Namespace) -> Move | Outcome:
     """The whole merge, nothing of it written; an `Outcome` where there is nothing to do."""
-    questionnaire = Questionnaire.load(place)
+    old, new, evaluator = tasks.old, tasks.new, tasks.evaluator
+    questionnaire = evaluator.questionnaire
     if project.or_answers:
         several = project.answers, *project.or_answers
         shown = rendered.nearest(
@@ -144,7 +143,6 @@ def _compute(
         )
         project = replace(project, answers=several[shown])
     given = gather(questionnaire, options)
-    evaluator = Evaluator(questionnaire, trust=options.trust)
     already = switch(evaluator, project.edited, options, given)
     extra = context(project.root.name, place, new, defaults=options.defaults)
     evaluation = complete(evaluator, given, options, previous=project.edited, extra=extra)

@@ -203,9 +203,7 @@ def clone_environment(
 def tags(url: str | Path) -> dict[str, str]:
     """The tags of a repository, by URL or path, each with the commit that it names."""
     found: dict[str, str] = {}
-    away = Path(tempfile.gettempdir())  # a broken repository where we stand would stop git
-    done = run(["ls-remote", "--tags", "--", str(url)], cwd=away, user_config=True)
-    for line in done.stdout.decode(errors="surrogateescape").splitlines():
+    for line in _list_remote("--tags", "--", str(url)).splitlines():
         sha, _, ref = line.partition("\t")
         name = ref.removeprefix("refs/tags/")
         if name.endswith("^{}"):
@@ -232,8 +230,13 @@ def newest_tag(url: str | Path, *, prereleases: bool = False) -> str | None:
 
 def newest_commit(url: str) -> str | None:
     """The commit that a repository shows by default, or None where it has none yet."""
-    done = run(["ls-remote", "--", url, "HEAD"], user_config=True)
-    return done.stdout.decode().partition("\t")[0] or None
+    return _list_remote("--", url, "HEAD").partition("\t")[0] or None
+
+
+def _list_remote(*words: str) -> str:
+    away = Path(tempfile.gettempdir())  # a broken repository where we stand would stop git
+    done = run(["ls-remote", *words], cwd=away, user_config=True)
+    return done.stdout.decode(errors="surrogateescape")
 
 
 def is_repository_root(path: Path) -> bool:

@@ -138,28 +138,28 @@ def _notes_text(plan: Plan) -> str:
     return "\n\n".join(_listed(title, notes) for title, notes in listed if notes)
 
 
-def _commands_text(commands: Sequence[str]) -> str:
-    if not commands:
-        return ""
-    return "\n".join(
-        ["The template's own commands, run in the project:", *map("  {}".format, commands)]
-    )
+def _commands_text(commands: Iterable[str]) -> str:
+    return _under("The template's own commands, run in the project:", commands)
 
 
 def failed_text(commands: Iterable[str]) -> str:
     """Tasks that ran well where the template was rendered, and failed in the project."""
-    listed = [f"  {command}" for command in commands]
     title = (
         "These tasks of the template did their part where it was rendered, and failed in the\n"
         "project, which keeps what was merged. See whether they have more to do here:"
     )
-    return "\n".join([title, *listed]) if listed else ""
+    return _under(title, commands)
 
 
 def not_run_text(commands: Iterable[str]) -> str:
     """Commands that wait for the conflicts to be resolved."""
-    listed = [f"  {command}" for command in commands]
     title = "Not run, because of the conflicts; run it when they are resolved:"
+    return _under(title, commands)
+
+
+def _under(title: str, commands: Iterable[str]) -> str:
+    """The commands below a title; nothing where there are none."""
+    listed = [f"  {command}" for command in commands]
     return "\n".join([title, *listed]) if listed else ""
 
 

@@ -51,7 +51,11 @@ def shipped() -> Path:
 
 def is_shipped(url: str) -> bool:
     """Whether a project's `_src_path` names the template of this package."""
-    return url == str(shipped()) or expand(url).removesuffix(".git") == _PUBLIC
+    return url == str(shipped()) or _is_published(url)
+
+
+def _is_published(url: str) -> bool:
+    return expand(url).removesuffix(".git") == _PUBLIC
 
 
 def stand_in(url: str) -> Path | None:
@@ -59,7 +63,7 @@ def stand_in(url: str) -> Path | None:
 
     That is the bundle of its releases in the wheel, or the clone that this runs from.
     """
-    if expand(url).removesuffix(".git") != _PUBLIC:
+    if not _is_published(url):
         return None
     bundle = shipped() / "template.bundle"
     if bundle.is_file():

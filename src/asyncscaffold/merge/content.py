@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from asyncscaffold.merge.lines import merge_file
-from asyncscaffold.merge.model import Labels
+from asyncscaffold.merge.model import Labels, is_binary
 from asyncscaffold.merge.toml import merge_toml
 
 
@@ -29,7 +29,7 @@ def merge(path: str, base: bytes, mine: bytes, theirs: bytes, labels: Labels) ->
         return Content(mine)
     if mine == base:
         return Content(theirs)
-    if any(b"\0" in side[:8000] for side in (base, mine, theirs)):  # as git tells binaries
+    if any(map(is_binary, (base, mine, theirs))):
         return Content(mine, "both sides changed a binary file", binary=True)
     endings = [_ending(side) for side in (base, mine, theirs)]
     if "crlf" not in endings or "mixed" in endings:

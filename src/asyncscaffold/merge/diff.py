@@ -7,7 +7,7 @@ from difflib import unified_diff
 from io import StringIO
 from itertools import islice
 
-from asyncscaffold.merge.model import Change, Version, shown
+from asyncscaffold.merge.model import Change, Version, is_binary, shown
 
 
 def unified(change: Change) -> str:
@@ -41,6 +41,6 @@ def _lines(version: Version | None) -> list[str] | None:
     """The lines with their ends; a link's target is its one line. None for a binary file."""
     if version is None:
         return []
-    if not version.link and b"\0" in version.data[:8000]:  # as git tells binaries
+    if not version.link and is_binary(version.data):
         return None
     return list(StringIO(version.data.decode("utf-8", "surrogateescape"), newline="\n"))

@@ -30,6 +30,11 @@ class Version:
         return "120000" if self.link else "100755" if self.executable else "100644"
 
 
+def is_binary(data: bytes) -> bool:
+    """Whether git takes these bytes for a binary file's."""
+    return b"\0" in data[:8000]
+
+
 Tree = Mapping[str, Version]
 """Files by path: relative, with `/`, undecodable bytes as surrogates (`os.fsdecode`)."""
 
