@@ -75,7 +75,9 @@ def test_what_the_user_has_locked_stays(project: Path) -> None:
 def test_a_dry_run_shows_it_and_writes_nothing(project: Path) -> None:
     before = lock(project)
     done = change(project, "add", "tcp", "--trust", "--dry-run")
-    assert {"path": "Cargo.lock", "action": "update"} in done.json["changes"]
+    [shown] = [entry for entry in done.json["changes"] if entry["path"] == "Cargo.lock"]
+    assert shown["action"] == "update"
+    assert '+name = "resp"' in shown["diff"]
     assert lock(project) == before
 
 
