@@ -2,10 +2,11 @@
 //!
 //! The protocol is the crate `resp`, which waits for nothing; here is what waits. A `session` has a thread and reads,
 //! asks the store and writes, in that order, over its `wire`. Commands that a client has sent in one go cost one turn of
-//! the store and one write. `channels` and `subscriber` are `PUBLISH` and `SUBSCRIBE`.
+//! the store and one write. `channels`, `mailbox` and `subscriber` are `PUBLISH` and `SUBSCRIBE`.
 
 mod channels;
 mod listing;
+mod mailbox;
 //{% if metrics %}
 mod meters;
 //{% endif %}

@@ -11,7 +11,8 @@ use resp::{Fault, Names, Reply};
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
-    channels::{Channels, Mailbox, Told},
+    channels::Channels,
+    mailbox::{Mailbox, Told},
     session::Session,
     wire::{End, FAREWELL, MOST, STALL, stalled},
 };
@@ -28,8 +29,7 @@ pub(super) struct Subscription {
 
 impl Subscription {
     fn new(channels: &Channels) -> io::Result<Self> {
-        let mailbox = Mailbox::new(channels)?;
-        Ok(Self { names: Names::default(), mailbox, channels: channels.clone(), watches: false })
+        Ok(Self { names: Names::default(), mailbox: channels.mailbox()?, channels: channels.clone(), watches: false })
     }
 
     fn add(&mut self, name: &Bytes, store: &Store) -> Result<(), Reply> {
@@ -97,6 +97,10 @@ impl Session {
         }
         if channels.is_empty() {
             return self.say_all(&[Reply::Array(3), Reply::text("unsubscribe"), Reply::Nil, Reply::count(0)]);
+        }
+        // What was published before comes before the answer.
+        while !self.take()? {
+            self.wire.flush()?;
         }
         for channel in channels {
             let mut left = 0;
@@ -213,8 +217,9 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::Read,
+        io::{Read, Write},
         net::{Shutdown, TcpListener, TcpStream},
+        sync::LazyLock,
     };
 
     use clap::Parser;
@@ -222,32 +227,54 @@ mod tests {
     use super::*;
     use crate::{
         config::Settings,
-        lifecycle::{self, Phase, Supervisor},
+        lifecycle::{self, Phase, PhaseControl, Supervisor},
         net::Connections,
         store::Options,
         tcp::Resp,
     };
 
+    /// A connection, from both sides, that has subscribed to a channel on which more waits for it than is taken at once.
+    fn subscribed(channel: &'static str) -> (PhaseControl, Session, TcpStream) {
+        /// One for all tests: a process has its measurements once.
+        static RESP: LazyLock<Resp> = LazyLock::new(|| {
+            let (supervisor, _reports) = Supervisor::new(lifecycle::channel().unwrap().1);
+            let store = Store::start(Options::default(), &supervisor).unwrap();
+            Resp::new(store, &Settings::parse_from(["test"]))
+        });
+        let (control, phases) = lifecycle::channel().unwrap();
+        let Resp(shared) = &*RESP;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let place = Connections::new("test", 1).place(false);
+        let mut session = Session::new(Arc::clone(shared), listener.accept().unwrap().0, place, phases);
+        let channel = Bytes::from_static(channel.as_bytes());
+        session.subscribe(vec![channel.clone()]).unwrap();
+        let messages = [vec![b'x'; MOST], vec![b'x'; MOST], b"last".to_vec()];
+        assert_eq!(messages.map(|message| shared.channels.publish(&channel, &message)), [1; 3]);
+        (control, session, client)
+    }
+
     #[test]
     fn what_was_published_before_the_drain_is_sent_whatever_the_thread_was_doing_then() {
-        let (control, phases) = lifecycle::channel().unwrap();
-        let (supervisor, _reports) = Supervisor::new(phases.clone());
-        let store = Store::start(Options::default(), &supervisor).unwrap();
-        let Resp(shared) = Resp::new(store, &Settings::parse_from(["test"]));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let place = Connections::new("test", 1).place(false);
-        let mut session = Session::new(Arc::clone(&shared), listener.accept().unwrap().0, place, phases);
-        let channel = Bytes::from_static(b"c");
-        session.subscribe(vec![channel.clone()]).unwrap();
-        // More than is taken at once.
-        let messages = [vec![b'x'; MOST], b"last".to_vec()];
-        assert_eq!(messages.map(|message| shared.channels.publish(&channel, &message)), [1, 1]);
+        let (control, session, mut client) = subscribed("drain");
         control.advance(Phase::Draining);
         client.shutdown(Shutdown::Write).unwrap();
         session.serve();
         let mut heard = String::new();
         client.read_to_string(&mut heard).unwrap();
         assert!(heard.ends_with("last\r\n"), "{} bytes", heard.len());
+    }
+
+    #[test]
+    fn what_was_published_before_unsubscribe_is_sent_before_its_answer() {
+        let (_control, session, mut client) = subscribed("c");
+        client.write_all(b"UNSUBSCRIBE\r\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut heard = String::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| session.serve());
+            client.read_to_string(&mut heard).unwrap();
+        });
+        assert!(heard.ends_with("last\r\n*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n"), "{} bytes", heard.len());
     }
 }
