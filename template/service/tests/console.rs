@@ -67,7 +67,7 @@ fn it_shows_the_tasks_of_the_runtime_and_does_not_hold_the_end() {
     service.signal("TERM");
     let (code, log) = service.ended();
     assert_eq!((code, outcome(&log)), (0, "drained"));
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
 #[test]
