@@ -99,20 +99,28 @@ impl Protocol for Http {
 
         let mut clock = Clock::new(self.header_timeout);
         let mut closing = Woken::new(closing);
+        let mut has_yielded = false;
         let parting = poll_fn(|cx| {
             // First, here and below: a client that sends without end uses up all that tokio lets a task do in one go, and
             // then nothing is ready any more.
             if closing.poll(cx).is_ready() {
-                Poll::Ready(Parting::Gentle)
-            } else if drive(connection.as_mut(), &traffic, cx).is_ready() {
-                Poll::Ready(Parting::Gone)
-            } else {
-                // hyper has read all there was, so what is missing now has not come.
-                clock.poll(&traffic, cx).map(|late| match late {
-                    Late::Client(fault) => Parting::Late(fault),
-                    Late::Nobody => Parting::Gentle,
-                })
+                return Poll::Ready(Parting::Gentle);
             }
+            // Of several requests in flight, those that can be answered have their turn before the connection has its
+            // own: then their answers leave in one write, and nothing about a small answer costs more than its write.
+            has_yielded = !has_yielded && traffic.held.in_flight() > 1;
+            if has_yielded {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if drive(connection.as_mut(), &traffic, cx).is_ready() {
+                return Poll::Ready(Parting::Gone);
+            }
+            // hyper has read all there was, so what is missing now has not come.
+            clock.poll(&traffic, cx).map(|late| match late {
+                Late::Client(fault) => Parting::Late(fault),
+                Late::Nobody => Parting::Gentle,
+            })
         });
         match parting.await {
             Parting::Gone => return,
