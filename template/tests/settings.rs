@@ -30,7 +30,7 @@ fn refuses(flag: &str, value: &str) {
     assert!(said.contains(flag), "{said}");
     let variable = format!("APP_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
     let said = refusal(&[], &[(&variable, value)]);
-    assert!(said.contains(flag), "{said}");
+    assert!(said.contains(flag) && said.contains(&variable), "{said}");
 }
 
 #[test]
@@ -53,6 +53,19 @@ fn a_bad_value_is_refused_and_its_setting_named() {
 #[test]
 fn an_unknown_flag_is_refused_by_name() {
     assert!(refusal(&["--admin-adr", "127.0.0.1:0"], &[]).contains("--admin-adr"));
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let flags = ["--nowhere", "1", "--log-format", "xml", "--max-body-bytes=0", "--admin-addr"];
+    let said = refusal(&flags, &[("APP_HEADER_TIMEOUT", "5"), ("APP_BODY_TIMEOUT", ""), ("APP_QQ", "")]);
+    let faults = said.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(faults, 7, "each once, and values of flags are no faults of their own: {said}");
+    for part in
+        ["--nowhere", "--log-format", "--max-body-bytes", "--admin-addr", "HEADER_TIMEOUT", "BODY_TIMEOUT", "QQ"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod duration;
+mod faults;
 mod filter;
 mod format;
 pub mod log;

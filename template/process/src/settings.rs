@@ -6,12 +6,9 @@ use std::{
     time::Duration,
 };
 
-use clap::{
-    Arg, Command, Parser,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use clap::{Command, Parser};
 
-use crate::{duration, log};
+use crate::{duration, faults::Faults, log};
 
 /// Every flag has a variable with this prefix, and no other variable may have it.
 pub const PREFIX: &str = "APP_";
@@ -50,48 +47,18 @@ pub trait Settings: Parser {
             // What is set may be secret, and help is pasted anywhere.
             argument.help_heading(heading).hide_env_values(true)
         });
-        let matches = command.try_get_matches_from_mut(std::env::args_os());
-        let settings = match matches.and_then(|matches| Self::from_arg_matches(&matches)) {
-            Ok(settings) => settings,
-            Err(error) if error.kind() == ErrorKind::InvalidUtf8 => {
-                return Err(command.error(ErrorKind::ValueValidation, not_unicode()));
-            }
-            Err(error) => return Err(discreet(error, &Self::command())),
-        };
-        let unknown = unknown_variables(&Self::command(), std::env::vars_os().map(|(variable, _)| variable));
-        let checked = if unknown.is_empty() {
-            settings.check()
-        } else {
-            Err(format!("no setting has the environment variable {}", unknown.join(", nor ")))
-        };
-        checked.map_err(|detail| command.error(ErrorKind::ValueValidation, detail))?;
-        Ok(settings)
+        let unknown = unknown_variables(&command, std::env::vars_os().map(|(variable, _)| variable));
+        let mut faults = Faults::default();
+        if !unknown.is_empty() {
+            faults.add(format!("no setting has the environment variable {}", unknown.join(", nor ")));
+        }
+        let settings = faults.parse::<Self>(command.clone())?;
+        let settings = settings.filter(|settings| settings.check().map_err(|detail| faults.add(detail)).is_ok());
+        match (settings, faults.is_empty()) {
+            (Some(settings), true) => Ok(settings),
+            _ => Err(faults.all(&mut command)),
+        }
     }
-}
-
-/// The error without the value, if the setting is secret: its field says so with `hide_env_values = true`.
-fn discreet(mut error: clap::Error, command: &Command) -> clap::Error {
-    let named = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(usage)) => usage.trim_start_matches('-').split(' ').next().map(str::to_owned),
-        _ => None,
-    };
-    let mut arguments = command.get_arguments();
-    let argument = arguments.find(|argument| named.is_some() && argument.get_long() == named.as_deref());
-    if argument.is_some_and(Arg::is_hide_env_values_set) {
-        error.insert(ContextKind::InvalidValue, ContextValue::String("(secret)".to_owned()));
-    }
-    error
-}
-
-/// Which arguments and variables are no text.
-fn not_unicode() -> String {
-    let flags = std::env::args_os().filter(|argument| argument.to_str().is_none());
-    // Its value may be a secret.
-    let name = |flag: &str| flag.starts_with("--").then(|| flag.split('=').next().unwrap_or_default().to_owned());
-    let flags = flags.map(|argument| name(&argument.to_string_lossy()).unwrap_or_else(|| "an argument".to_owned()));
-    let variables = std::env::vars_os().filter(|(name, value)| is_ours(name) && value.to_str().is_none());
-    let variables = variables.map(|(name, _)| name.to_string_lossy().into_owned());
-    format!("not UTF-8: {}", flags.chain(variables).collect::<Vec<_>>().join(", "))
 }
 
 /// The variables with our prefix that no setting has, each with the nearest that one has: most likely they are typos,
@@ -113,7 +80,7 @@ fn unknown_variables(command: &Command, variables: impl IntoIterator<Item = OsSt
         .collect()
 }
 
-fn is_ours(name: &OsStr) -> bool {
+pub(crate) fn is_ours(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
