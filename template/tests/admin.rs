@@ -12,7 +12,10 @@ fn what_it_does_not_know_is_a_problem() {
     let wrong = client.put("/livez", "");
     assert_eq!((unknown.status, wrong.status), (404, 405));
     assert_eq!(wrong.headers["allow"], "GET,HEAD");
-    for response in [unknown, wrong] {
+    client.send(b"PUT /log-filter HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\n\r\n\xff");
+    let no_text = client.response();
+    assert_eq!(no_text.status, 400);
+    for response in [unknown, wrong, no_text] {
         assert_eq!(response.headers["content-type"], "application/problem+json");
         let problem: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
         assert_eq!(problem["status"], response.status);

@@ -6,7 +6,7 @@ pub mod metrics;
 //{% endif %}
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{State, rejection::StringRejection},
     http::StatusCode,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
@@ -64,7 +64,11 @@ async fn current_filter(State(filter): State<LogFilter>) -> String {
     filter.current() + "\n"
 }
 
-async fn replace_filter(State(filter): State<LogFilter>, text: String) -> Result<StatusCode, Problem> {
+async fn replace_filter(
+    State(filter): State<LogFilter>,
+    text: Result<String, StringRejection>,
+) -> Result<StatusCode, Problem> {
+    let text = text.map_err(|refused| Problem::new(refused.status(), refused.body_text()))?;
     filter.replace(&text).map_err(|reason| Problem::new(StatusCode::BAD_REQUEST, reason))?;
     tracing::info!(filter = text.trim(), "log filter replaced");
     Ok(StatusCode::NO_CONTENT)
