@@ -99,8 +99,11 @@ fn a_body_that_is_too_large_is_refused_with_413_while_it_is_still_being_sent() {
 fn an_encoded_body_is_refused_with_415() {
     let mut service = Service::start(&[]);
     let mut client = service.connect("http");
-    client.send("PUT /v1/keys/k HTTP/1.1\r\nhost: test\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx");
-    assert_eq!(client.response().status, 415);
+    for encoding in ["gzip", "identity"] {
+        let head = format!("PUT /v1/keys/k HTTP/1.1\r\nhost: test\r\ncontent-encoding: {encoding}\r\n");
+        client.send(head + "content-length: 1\r\n\r\nx");
+        assert_eq!(client.response().status, 415, "{encoding}");
+    }
 }
 
 #[test]
