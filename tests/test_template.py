@@ -142,6 +142,19 @@ def test_what_is_no_place_at_all_is_refused(tmp_path: Path, where: str) -> None:
     assert "There is no template at" in refused(tmp_path, where).err
 
 
+def test_a_template_without_questions_is_one(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    answers = {"{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml }}"}
+    for tag in ("v1", "v2"):
+        write(template, {**answers, "plain.txt": tag})
+        commit(template, tag, tag)
+    project = ("--project", tmp_path / "svc", "--defaults")
+    words = ("--template", template, "--ref", "v1", "--defaults")
+    assert call("new", tmp_path / "svc", *words).exit == 0
+    assert call("update", *project).exit == 0
+    assert (tmp_path / "svc/plain.txt").read_text() == "v2"
+
+
 def test_what_is_no_template_is_refused(tmp_path: Path) -> None:
     write(tmp_path, {"dir/readme": "", "file": "no bundle"})
     (tmp_path / "repo").mkdir()

@@ -69,7 +69,7 @@ class Questionnaire:
 
     @classmethod
     def load(cls, root: Path) -> Questionnaire:
-        """Read `root`/copier.yml. Raises `Refused` when there is none, or it cannot be read."""
+        """Read `root`/copier.yml. Raises `Refused` for no template, or one that cannot be read."""
         config = load_config(root)
         settings = {key[1:]: value for key, value in config.items() if key.startswith("_")}
         _check_shapes(settings)
@@ -171,11 +171,16 @@ def _parse(path: Path, root: Path) -> list[Any]:
 
 
 def load_config(root: Path) -> dict[str, Any]:
-    """A template's configuration. Raises `Refused` when it has none or it cannot be read."""
+    """A template's configuration: empty where it asks nothing, as Copier takes it.
+
+    Raises `Refused` when it cannot be read, and for what is no template at all.
+    """
     found = [path for path in map(root.joinpath, ("copier.yml", "copier.yaml")) if path.is_file()]
+    if not found and any(path.is_file() for path in root.rglob("*.jinja")):
+        return {}
     if not found:
         raise Refused(
-            "This is no Copier template: it has no copier.yml.",
+            "This is no Copier template: it has no copier.yml and no *.jinja file.",
             "Give --template the root of a template, as for `copier copy`.",
         )
     path = found[0]
