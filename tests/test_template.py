@@ -107,6 +107,35 @@ def test_a_file_url_is_a_template(
     assert call("new", tmp_path / "y", "--template", url, "--ref", "odd", "--defaults").exit == 0
 
 
+@pytest.mark.parametrize("url", ["gh:me/tpl", "git+https://github.com/me/tpl.git"])
+def test_settings_in_the_environment_say_where_a_url_is(
+    releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    mirror = f"url.{bare(releases, 'mirror')}.insteadOf"
+    settings = ("core.autocrlf", "true"), (mirror, "https://github.com/me/tpl.git")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(settings)))
+    for number, (key, value) in enumerate(settings):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+    assert made(tmp_path, url, "--ref", "v1.9") == ("nine", "v1.9")
+    assert b"\r" not in (tmp_path / "svc/plain.txt").read_bytes()
+    assert call("update", "--project", tmp_path / "svc", "--check").exit == 5
+    assert call("update", "--project", tmp_path / "svc", "--defaults").exit == 0
+    assert "_commit: v1.10" in (tmp_path / "svc/.copier-answers.yml").read_text()
+
+
+def test_the_callers_ssh_command_reaches_a_template(
+    releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\nexec git-upload-pack '{releases}'\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "simple")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    assert made(tmp_path, "git@example.invalid:me/tpl.git") == ("ten", "v1.10")
+
+
 def test_a_bundle_is_a_template(releases: Path, tmp_path: Path) -> None:
     git(releases, "bundle", "create", "-q", str(tmp_path / "template.bundle"), "--all")
     assert made(tmp_path, tmp_path / "template.bundle")[0] == "ten"

@@ -3,7 +3,7 @@
 Every call drops the caller's `GIT_*` variables, speaks the C locale, and runs no hook. Work in our
 own temporary repositories sees no user configuration at all; work in the user's repository and on
 remotes sees it, because `safe.directory`, `core.excludesFile`, credentials and `insteadOf` live
-there.
+there, and with it the variables that say how repositories are reached.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from asyncscaffold import reaching
 from asyncscaffold.errors import ROOM, Refused, full_disk
 
 MINIMUM = (2, 38)
@@ -31,11 +32,14 @@ _IDENTITY = tuple(
 def environment(*, user_config: bool = False, keep: Sequence[str] = ()) -> dict[str, str]:
     """The environment for a git process: no `GIT_*` of the caller's except those in `keep`.
 
-    Without `user_config`, neither the system's nor the user's configuration and attributes count.
+    With `user_config`, those that say how repositories are reached stay too; without it, neither
+    the system's nor the user's configuration and attributes count.
     """
     env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in keep}
     env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
-    if not user_config:
+    if user_config:
+        env |= reaching.variables()
+    else:
         env |= {
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -194,10 +198,7 @@ def clone_environment(
         "core.fsmonitor": "false",
         **{f"url.{place}.insteadOf": url for url, place in (instead or {}).items()},
     }
-    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (key, value) in enumerate(settings.items()):
-        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return variables
+    return reaching.variables(list(settings.items()))
 
 
 def tags(url: str | Path) -> dict[str, str]:
