@@ -205,6 +205,23 @@ def test_what_may_not_be_written_or_read_is_named_and_nothing_changes(
     assert _without_privileges(verb, "--project", theirs).exit == 0
 
 
+def test_a_template_that_may_not_be_read_is_named(theirs: Path, place: Path) -> None:
+    (place / "template").chmod(0)
+    ran = _without_privileges("update", "--project", theirs, "--json")
+    assert (ran.exit, ran.error["message"]) == (1, f"{place}/template/.git: Permission denied")
+
+
+def test_a_template_that_git_does_not_trust_is_not_taken_for_one_without_versions(
+    theirs: Path, place: Path
+) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a repository to somebody else")
+    for words in (("update", "--project", theirs), ("new", place / "x")):
+        ran = call(*words, "--template", place / "template", "--defaults", "--json")
+        assert ran.exit == 1
+        assert "dubious ownership" in ran.error["message"], ran
+
+
 def test_a_file_without_write_bits_is_replaced_and_keeps_its_bits(theirs: Path) -> None:
     (theirs / "sub/a.txt").chmod(0o444)
     assert _without_privileges("update", "--project", theirs).exit == 0

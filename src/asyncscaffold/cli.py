@@ -26,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         failure = error
     except KeyboardInterrupt:
         failure = Cancelled()
+    except OSError as error:  # what the system denies us is no bug
+        place = f"{error.filename}: " if error.filename else ""
+        failure = Failure(f"{place}{error.strerror or error}", "--verbose shows what wanted it.")
+        failure.__cause__ = error
     except Exception as error:
         failure = Failure(
             f"This is a bug in asyncscaffold: {type(error).__name__}: {error}",

@@ -246,6 +246,13 @@ def is_repository_root(path: Path) -> bool:
     return place is not None and ((path / ".git").exists() or place[0] == path.resolve())
 
 
+def refuses(repo: Path) -> str:
+    """Why git does not work with the repository at `repo` (broken, somebody else's), or ""."""
+    done = in_repository(["rev-parse", "--git-dir"], cwd=repo)
+    said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+    return said if done.returncode else ""
+
+
 def resolve(repo: Path, ref: str) -> str | None:
     """The commit that `ref` names in a local repository, or None."""
     wanted = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]

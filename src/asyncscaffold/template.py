@@ -116,6 +116,8 @@ def _in_directory(path: Path, ref: str | None) -> Template:
     # Without `.git` or, in a bare repository, `HEAD` there is nothing to ask git, which may be
     # absent.
     versioned = (path / ".git").exists() or (path / "HEAD").exists()
+    if (path / ".git").exists() and (why := git.refuses(path)):
+        raise Refused(f"git does not read the template's repository {path}: {why}")
     if not versioned or not git.is_repository_root(path):
         if ref is None:
             return Template(str(path), None, None, "unversioned")
