@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncscaffold.questions import load_answers
 from tests.helpers import commit
 from tests.projects import COPIER_YML, Run, TemplateRepo, tree
 
@@ -181,6 +182,32 @@ def test_copier_and_asyncscaffold_take_turns(repo: TemplateRepo, project: Path, 
     assert run("add", "horn", "--project", str(project)).exit == 0
     assert (project / "horn.txt").read_text() == "very loud\n"
     assert (project / "wheels.txt").exists()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_copier_rendered_with_other_answers_is_no_edit(
+    project: Path, run: Run, committed: bool
+) -> None:
+    import copier
+
+    assert run("add", "wheels", "--project", str(project)).exit == 0
+    data = {"parts": ["engine", "wheels", "horn"], "name": "lorry"}
+    source = load_answers(project / ".copier-answers.yml")["_src_path"]
+    copier.run_copy(source, project, data=data, defaults=True, overwrite=True, quiet=True)
+    if committed:
+        TemplateRepo(project).git("add", "-A")
+        TemplateRepo(project).git("commit", "-qm", "horn")
+    assert run("remove", "horn", "--set", "name=van", "--project", str(project)).exit == 0
+    assert not (project / "horn.txt").exists()
+    assert "van" in (project / "readme.txt").read_text()
+
+
+def test_answers_edited_by_hand_that_do_not_render_are_explained(project: Path, run: Run) -> None:
+    assert run("update", "--set", "name=lorry", "--project", str(project)).exit == 0
+    answers = project / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace("name: lorry", "name: [1, 2]"))
+    ran = run("update", "--project", str(project))
+    assert (ran.exit, "[1, 2] is not text" in ran.err) == (2, True)
 
 
 def test_conflicts_that_copier_left_are_seen_too(

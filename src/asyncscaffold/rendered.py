@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from asyncscaffold import git, merge, render
+from asyncscaffold.errors import Refused
 from asyncscaffold.merge import state
 from asyncscaffold.template import Template
 
@@ -30,23 +31,24 @@ def of(answers_file: str, content: Content) -> Content:
 
 
 def candidates(root: Path, answers_file: str, now: Content) -> list[Content]:
-    """What the answers file can have held when the tree at `root` was rendered, the newest first.
+    """What the answers file can have held when the tree was rendered, the likeliest first.
 
-    `now` is its content at present, and the answer where nothing else is known of this version:
-    after `copier update`, say. More than one where commits changed it without a new version: by
-    hand, or by a tool.
+    `now` is its content at present. Where it is not what was remembered or committed of this
+    version, it was edited by hand, or else Copier has rendered the tree with it.
     """
+    found: list[Content] = []
     known = state.remembered_rendered(root)
     if known and known.get(_FILE) == answers_file and _is_of(now, known):
-        return [known]
-    found: list[Content] = []
+        found.append(known)
+        if known == of(answers_file, now):
+            return found
     for data in git.file_history(root, answers_file):
         content = _loaded(data)
         if content is None or not _is_of(now, content):
             break
-        if content not in found:
-            found.append(content)
-    return found or [now]
+        found.append(of(answers_file, content))
+    found.append(of(answers_file, now))
+    return [content for number, content in enumerate(found) if content not in found[:number]]
 
 
 def _is_of(now: Content, content: Content) -> bool:
@@ -67,12 +69,18 @@ def nearest(
 ) -> int:
     """Which of several sets of answers, given as Copier takes them, the tree at `root` shows.
 
-    Each is rendered; where they come to the same for the tree, it is the first.
+    Each is rendered, unless it does not render; where they come to the same for the tree, it is
+    the first.
     """
     with tempfile.TemporaryDirectory(prefix="asyncscaffold-") as scratch:
         places = [Path(scratch, str(number), root.name) for number in range(len(several))]
+        rendered: list[Path] = []
         for answers, into in zip(several, places, strict=True):
-            render.render(template, answers, into, answers_file=answers_file, trust=trust)
+            try:
+                render.render(template, answers, into, answers_file=answers_file, trust=trust)
+            except Refused:
+                continue
             (into / answers_file).unlink(missing_ok=True)
-        likeness = merge.likeness(root, places)
-    return likeness.index(max(likeness))
+            rendered.append(into)
+        likeness = merge.likeness(root, rendered)
+    return places.index(rendered[likeness.index(max(likeness))]) if rendered else 0
