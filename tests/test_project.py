@@ -47,9 +47,10 @@ def test_several_capabilities_are_added_at_once(project: Path, run: Run) -> None
 
 
 def test_an_unknown_capability_names_the_nearest_one(project: Path, run: Run) -> None:
-    ran = run("add", "wheel", "--project", str(project))
+    ran = run("add", "wheel", "name", "--project", str(project))
     assert ran.exit == 2
-    assert "wheels" in ran.err
+    assert "capability wheel: there is none of that name; did you mean wheels?" in ran.err
+    assert "capability name: there is none of that name" in ran.err
 
 
 def test_an_edit_stays_when_its_capability_goes(project: Path, run: Run) -> None:

@@ -29,12 +29,12 @@ def switch(
     for capability in options.capabilities:
         keys = known.get(capability, [])
         if len(keys) != 1:
-            why = (
-                f"more than one question has it ({', '.join(keys)}): use --set"
-                if keys
-                else f"no such capability{nearest(capability, known)}"
-            )
-            given.wrong(capability, why)
+            why = f"there is none of that name{nearest(capability, known)}"
+            if keys:
+                why = f"more than one question has it ({', '.join(keys)}): use --set"
+            elif answer := _another_answer(evaluator, answers, capability):
+                why = f"that is another kind of answer: update --set {answer}"
+            given.wrong(f"capability {capability}", why)
             continue
         key = keys[0]
         now = given.values.get(
@@ -50,3 +50,11 @@ def switch(
         given.values[key] = then
     there = "is there already" if on else "is not there"
     return "" if changed else f"Nothing to do: {', '.join(options.capabilities)} {there}."
+
+
+def _another_answer(evaluator: Evaluator, answers: Mapping[str, Any], name: str) -> str:
+    """KEY=VALUE of the first question that takes `name` for its one answer, or ""."""
+    for question in evaluator.questionnaire.asked:
+        if any(str(choice.value) == name for choice in evaluator.choices(question, dict(answers))):
+            return f"{question.key}={name}"
+    return ""
