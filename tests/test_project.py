@@ -232,6 +232,10 @@ def test_an_older_version_is_called_one(repo: TemplateRepo, project: Path, run: 
     assert "older" not in run("update", "--project", str(project)).out
     ran = run("update", "--to", "v1.0.0", "--project", str(project))
     assert (ran.exit, "older version" in ran.out) == (0, True)
+    assert run("update", "--project", str(project)).exit == 0
+    repo.write({"files/new.txt": "not committed\n"})
+    ran = run("update", "--to", "HEAD", "--project", str(project))
+    assert (ran.exit, "older version" in ran.out) == (0, False)
 
 
 def test_a_dry_run_exits_as_the_run_would_and_writes_nothing(

@@ -184,6 +184,9 @@ def test_check_says_whether_a_newer_version_exists(
     assert (ran.exit, ran.json["from"], ran.json["to"]) == (5, "v1.0.0", "v1.1.0")
     assert ran.json["newer"] is True
     assert tree(project) == before
+    assert run("update", "--project", project).exit == 0
+    ran = run("update", "--check", "--to", "v1.0.0", "--project", project, "--json")
+    assert (ran.exit, ran.json["newer"]) == (0, False)  # that one is older
 
 
 def test_check_that_cannot_tell_exits_with_1(repo: TemplateRepo, project: Path, run: Run) -> None:

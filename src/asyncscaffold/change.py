@@ -84,7 +84,7 @@ def check(options: Namespace) -> Outcome:
     project = Project.load(options.project.resolve(), options.answers_file)
     old = _old_template(project, options)
     new = _new_template(project, old, options)
-    newer = new != old
+    newer = new != old and not (options.ref and _goes_back(old, new))
     document = {
         "project": str(project.root),
         "from": old.name,
@@ -178,7 +178,7 @@ def _compute(project: Project, tasks: Tasks, place: Path, options: Namespace) ->
             for side in (base, theirs)
         )
     head = project.root.name + (f": {old.name} → {new.name}" if old != new else "")
-    head += " (an older version)" if old != new and is_at_least(old, new) else ""
+    head += " (an older version)" if _goes_back(old, new) else ""
     by_hand = project.answers != project.edited
     known = merge.remembered_rendered(project.root) or (before if by_hand else None)
     return Move(project.root, head, plan, document, (known, after), evaluation.context, paths)
@@ -212,6 +212,11 @@ def _new_template(project: Project, old: Template, options: Namespace) -> Templa
     newest = find(url, None)
     # What has everything the newest release has stays: going back is done only when said.
     return old if is_at_least(old, newest) else _same(old, newest)
+
+
+def _goes_back(old: Template, new: Template) -> bool:
+    # HEAD may be the same commit, with what is not committed yet.
+    return old != new and new.ref != "HEAD" and is_at_least(old, new)
 
 
 def _same(old: Template, new: Template) -> Template:
