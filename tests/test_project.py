@@ -370,6 +370,12 @@ def test_what_is_left_to_the_user_may_depend_on_an_answer(
     assert (project / "readme.txt").read_text() == before
 
 
+@pytest.mark.parametrize("name", ["../car/.copier-answers.yml", "/dev/null", ""])
+def test_an_answers_file_lies_in_the_project(project: Path, run: Run, name: str) -> None:
+    ran = run("update", "--answers-file", name, "--project", str(project))
+    assert (ran.exit, "a path inside the project is needed" in ran.err) == (2, True)
+
+
 def test_a_project_whose_answers_file_has_another_name_is_told_it(project: Path, run: Run) -> None:
     (project / ".copier-answers.yml").rename(project / ".copier-answers.car.yml")
     ran = run("update", "--project", project)

@@ -51,6 +51,12 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _inside(text: str) -> str:
+    if not text or Path(text).is_absolute() or ".." in Path(text).parts:
+        raise argparse.ArgumentTypeError("a path inside the project is needed")
+    return text
+
+
 def parser(verb: str) -> argparse.ArgumentParser:
     """The parser of one verb."""
     made = _Parser(
@@ -98,7 +104,7 @@ def parser(verb: str) -> argparse.ArgumentParser:
     if verb == "undo":
         add("--force", action="store_true", help="also where files changed since; those are kept")
     elif verb != "decide":
-        add("--answers-file", metavar="NAME", help="default: .copier-answers.yml")
+        add("--answers-file", metavar="NAME", type=_inside, help="default: .copier-answers.yml")
     if verb != "decide":
         add("--dry-run", action="store_true", help="show what would be done; write nothing")
         add("--yes", action="store_true", help="no confirmation")
