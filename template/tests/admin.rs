@@ -3,10 +3,12 @@
 mod common;
 
 use common::Service;
+use serde_json::{Value, json};
 
 #[test]
-fn what_it_does_not_know_is_a_problem() {
+fn what_it_knows_is_json_and_what_it_does_not_know_a_problem() {
     let mut service = Service::start(&[]);
+    service.until_ready();
     let mut client = service.connect("admin");
     let unknown = client.get("/nowhere");
     let wrong = client.put("/livez", "");
@@ -17,10 +19,14 @@ fn what_it_does_not_know_is_a_problem() {
     assert_eq!(no_text.status, 400);
     for response in [unknown, wrong, no_text] {
         assert_eq!(response.headers["content-type"], "application/problem+json");
-        let problem: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let problem: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         assert_eq!(problem["status"], response.status);
     }
-    assert_eq!(client.get("/livez").status, 200);
+    for (path, said) in [("/livez", json!({ "alive": true })), ("/readyz", json!({ "ready": true, "reasons": [] }))] {
+        let response = client.get(path);
+        assert_eq!((response.status, &*response.headers["content-type"]), (200, "application/json"));
+        assert_eq!(serde_json::from_slice::<Value>(&response.body).unwrap(), said);
+    }
 }
 
 #[test]

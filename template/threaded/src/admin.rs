@@ -197,7 +197,7 @@ impl Shared {
 
     fn answer(&self, method: &str, path: &str, body: &[u8]) -> Response {
         match (path, method) {
-            ("/livez", "GET") => Response::text("alive\n"),
+            ("/livez", "GET") => Response::json((200, "OK"), &json!({ "alive": true })),
             ("/readyz", "GET") => {
                 let reason = match self.phases.current() {
                     Phase::Ready => None,

@@ -37,6 +37,12 @@ pub fn router(routes: Router, bodies: Bodies) -> Router {
         .layer(from_fn_with_state((bodies, problem::INTERFACE), bounded))
 }
 
+/// That the service answers.
+#[derive(Serialize)]
+struct Liveness {
+    alive: bool,
+}
+
 /// Whether the service is ready, and why not.
 #[derive(Serialize)]
 struct Readiness {
@@ -46,8 +52,8 @@ struct Readiness {
     reasons: Vec<&'static str>,
 }
 
-async fn live() -> &'static str {
-    "alive\n"
+async fn live() -> Json<Liveness> {
+    Json(Liveness { alive: true })
 }
 
 async fn ready(State(phases): State<Phases>) -> Response {
