@@ -30,6 +30,18 @@ fn what_it_knows_is_json_and_what_it_does_not_know_a_problem() {
 }
 
 #[test]
+fn what_has_been_left_out_is_answered_as_what_there_never_was() {
+    let mut service = Service::start(&[]);
+    service.until_ready();
+    let mut client = service.connect("admin");
+    let status = client.get("/metrics").status;
+    assert!(matches!(status, 200 | 404), "{status}");
+    let refused = if status == 200 { 405 } else { 404 };
+    assert_eq!(client.put("/metrics", "").status, refused);
+    assert_eq!(client.get("/livez").status, 200, "it is still there");
+}
+
+#[test]
 fn the_cap_for_clients_is_not_one_for_operators() {
     let mut service = Service::start(&["--max-connections", "1"]);
     service.until_ready();

@@ -225,7 +225,8 @@ impl Shared {
             },
             //{% endif %}
             ("/log-filter", _) => wrong_method(path, method, "allow: GET,HEAD,PUT\r\n"),
-            ("/livez" | "/readyz" | "/metrics", _) if self.has(path) => {
+            // `GET` stays out: it is what `has` asks, and `/metrics` may have been left out.
+            ("/livez" | "/readyz" | "/metrics", _) if method != "GET" && self.has(path) => {
                 wrong_method(path, method, "allow: GET,HEAD\r\n")
             }
             _ => Response::problem((404, "Not Found"), &format!("there is nothing at {path}")),
