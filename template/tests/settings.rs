@@ -69,6 +69,19 @@ fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn what_is_right_is_not_blamed_for_what_is_wrong() {
+    let said = refusal(&["--log-filter", "warn", "--admin-addr", "127.0.0.1:0", "warn"], &[]);
+    assert!(said.contains("'warn'") && !said.contains("--log-filter"), "{said}");
+    let said = refusal(&["--log-filter", "warn", "--log-filter", "warn", "--log-filter", "warn"], &[]);
+    assert_eq!(said.matches("--log-filter").count(), 1, "{said}");
+}
+
+#[test]
+fn help_that_is_asked_for_behind_a_fault_does_not_hide_it() {
+    assert!(refusal(&["--nowhere", "--help"], &[]).contains("--nowhere"));
+}
+
+#[test]
 fn all_unknown_variables_are_refused_at_once_each_with_the_nearest_known() {
     let said = refusal(&[], &[("APP_ADMIN_ADR", "127.0.0.1:0"), ("APP_SHUTDOWN_DELAYS", "1s"), ("APP_QQ", "")]);
     for part in ["APP_ADMIN_ADR (did you mean APP_ADMIN_ADDR?)", "APP_SHUTDOWN_DELAY?", "nor APP_QQ,"] {

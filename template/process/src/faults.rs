@@ -17,9 +17,11 @@ use crate::settings::is_ours;
 pub(crate) struct Faults(Vec<String>);
 
 impl Faults {
-    /// One more.
+    /// One more, unless it was said already.
     pub(crate) fn add(&mut self, fault: String) {
-        self.0.push(fault);
+        if !self.0.contains(&fault) {
+            self.0.push(fault);
+        }
     }
 
     /// Whether nothing is wrong.
@@ -36,7 +38,7 @@ impl Faults {
     /// wrong, until it finds no more.
     ///
     /// # Errors
-    /// That help or the version was asked for.
+    /// That help or the version was asked for, before anything that is wrong.
     pub(crate) fn parse<S: Parser>(&mut self, mut command: Command) -> Result<Option<S>, Error> {
         let known = S::command();
         let mut words: Vec<OsString> = std::env::args_os().collect();
@@ -45,7 +47,7 @@ impl Faults {
             let matches = command.clone().try_get_matches_from(&words);
             let error = match matches.and_then(|matches| S::from_arg_matches(&matches)) {
                 Ok(settings) => return Ok(sound.then_some(settings)),
-                Err(error) if !error.use_stderr() => return Err(error),
+                Err(error) if !error.use_stderr() => return if sound { Err(error) } else { Ok(None) },
                 Err(error) if error.kind() == ErrorKind::InvalidUtf8 => {
                     self.add(not_unicode());
                     return Ok(None);
@@ -58,7 +60,7 @@ impl Faults {
                 |argument: &&Arg| given.strip_prefix("--").is_some_and(|flag| argument.get_long() == Some(flag));
             let argument = known.get_arguments().find(is_named);
             let variable = command.get_arguments().find(is_named).and_then(Arg::get_env);
-            let place = words.iter().skip(1).position(|word| split(word).0 == given).map(|before| before + 1);
+            let place = (1..words.len()).find(|&place| split(&words[place]).0 == given && !is_value(&words, place));
             self.add(told(error, argument, variable.filter(|_| place.is_none())));
             match (place, argument) {
                 (Some(place), _) => leave_out(&mut words, place),
@@ -86,6 +88,12 @@ fn split(word: &OsString) -> (Cow<'_, str>, bool) {
         Some(end) => (word[..end].to_owned().into(), true),
         None => (word, false),
     }
+}
+
+/// Whether a word is the value of the flag before it, and so no fault by itself.
+fn is_value(words: &[OsString], place: usize) -> bool {
+    let is_flag = |word: &OsString| word.as_encoded_bytes().starts_with(b"--") && word != "--" && !split(word).1;
+    place > 1 && is_flag(&words[place - 1]) && !words[place].as_encoded_bytes().starts_with(b"-")
 }
 
 /// Takes a word away, and the value that follows a flag.
