@@ -201,7 +201,7 @@ impl Session {
     }
 
     /// Sends what there is to send: replies that a client does not take are unfinished work.
-    fn flush(&mut self) -> Result<(), End> {
+    pub(super) fn flush(&mut self) -> Result<(), End> {
         self.place.work(self.task, || self.wire.flush())
     }
 }

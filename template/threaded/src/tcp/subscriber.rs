@@ -98,10 +98,6 @@ impl Session {
         if channels.is_empty() {
             return self.say_all(&[Reply::Array(3), Reply::text("unsubscribe"), Reply::Nil, Reply::count(0)]);
         }
-        // What was published before comes before the answer.
-        while !self.take()? {
-            self.wire.flush()?;
-        }
         for channel in channels {
             let mut left = 0;
             if let Some(subscription) = &mut self.subscription {
@@ -109,6 +105,11 @@ impl Session {
                 left = subscription.names.len();
             }
             if left == 0 {
+                // What was published before comes before the answer. Only now may the client be waited for: nothing more
+                // piles up meanwhile.
+                while !self.take()? {
+                    self.flush()?;
+                }
                 self.subscription = None;
             }
             let count = Reply::count(left);
@@ -263,6 +264,15 @@ mod tests {
         let mut heard = String::new();
         client.read_to_string(&mut heard).unwrap();
         assert!(heard.ends_with("last\r\n"), "{} bytes", heard.len());
+    }
+
+    #[test]
+    fn who_leaves_one_of_several_channels_is_not_waited_for() {
+        let (_control, mut session, _client) = subscribed("several");
+        session.wire.stream.set_nonblocking(true).unwrap();
+        while session.wire.stream.write(&[b'x'; MOST]).is_ok() {}
+        session.unsubscribe(vec![Bytes::from_static(b"other")]).unwrap();
+        assert!(session.subscription.is_some());
     }
 
     #[test]
