@@ -96,6 +96,7 @@ impl Session {
                         Ok(count) => {
                             // What was published before comes before the answer.
                             if subscriptions.take(output, limit).is_err() || output.len() >= limit {
+                                tracing::info!(parent: &self.span, "subscriber dropped: it has missed messages");
                                 return Err(io::Error::other("messages missed").into());
                             }
                             return self.wire.received(count);
