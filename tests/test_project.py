@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asyncscaffold.questions import load_answers
+from asyncscaffold.template import release
 from tests.helpers import commit
 from tests.projects import COPIER_YML, Run, TemplateRepo, tree
 
@@ -399,3 +400,20 @@ def test_without_releases_a_remote_templates_newest_commit_is_named(
     assert (ran.exit, ran.json["to"]) == (5, newest[:7])
     assert run("update", "--project", made).exit == 0
     assert run("update", "--check", "--project", made).exit == 0
+
+
+@pytest.mark.parametrize("scheme", ["", "git+file://"])
+def test_a_commit_whose_digits_read_as_a_version_is_none(
+    repo: TemplateRepo, tmp_path: Path, run: Run, scheme: str
+) -> None:
+    repo.git("tag", "-d", "v1.0.0")
+    number = 0
+    while release(repo.git("rev-parse", "--short=7", "HEAD")) is None:
+        number += 1
+        repo.git("commit", "-q", "--amend", "-m", str(number))
+    made = tmp_path / "made"
+    assert run("new", made, "--template", f"{scheme}{repo.path}", "--defaults").exit == 0
+    repo.release("v0.0.1", {"files/horn.txt": "louder\n"})
+    assert run("update", "--check", "--project", made).exit == 5
+    assert run("update", "--project", made).exit == 0
+    assert "_commit: v0.0.1\n" in (made / ".copier-answers.yml").read_text()

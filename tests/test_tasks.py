@@ -47,6 +47,21 @@ def test_what_only_the_old_version_wants_to_run_is_refused_too(
     assert "task: touch made" in ran.err
 
 
+@pytest.mark.parametrize(("ref", "number"), [("v1.1.0", "1.1.0"), ("main", "1.1.0+1")])
+def test_a_project_made_before_the_first_tag_gets_every_migration(
+    repo: TemplateRepo, tmp_path: Path, run: Run, ref: str, number: str
+) -> None:
+    repo.git("tag", "-d", "v1.0.0")
+    made = tmp_path / "made"
+    assert run("new", made, "--template", repo.path, "--defaults").exit == 0
+    migration = "{version: v0.1.0, command: 'echo $VERSION_PEP440_TO > moved.txt'}"
+    repo.release("v1.1.0", settings(f"_migrations: [{migration}]\n"))
+    repo.release("latest", {"files/readme.txt.jinja": "new\n"})
+    repo.git("tag", "-d", "latest")
+    assert run("update", "--trust", "--to", ref, "--project", made).exit == 0
+    assert (made / "moved.txt").read_text() == f"{number}\n"
+
+
 def test_with_trust_what_tasks_make_comes_into_the_project(
     repo: TemplateRepo, project: Path, run: Run
 ) -> None:

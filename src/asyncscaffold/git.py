@@ -259,6 +259,14 @@ def resolve(repo: Path, ref: str) -> str | None:
     return _line(in_repository(wanted, cwd=repo).stdout) or None
 
 
+def describe(repo: Path, ref: str | None) -> str | None:
+    """The newest tag that `ref` has, and how far it is from there; None where it has no tag."""
+    for name in (ref or "HEAD", f"refs/remotes/origin/{ref}"):  # a clone has branches there alone
+        if sha := resolve(repo, name):
+            return _line(in_repository(["describe", "--tags", sha], cwd=repo).stdout) or None
+    return None
+
+
 def is_clean(repo: Path) -> bool:
     """Whether nothing in the work tree differs from the last commit, untracked files included."""
     done = in_repository(["status", "--porcelain"], cwd=repo)

@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from packaging.version import Version
+
+from asyncscaffold import git
 from asyncscaffold.errors import Refused
 from asyncscaffold.evaluation import Evaluator
-from asyncscaffold.template import Template, release
+from asyncscaffold.template import Template, release, released
 from asyncscaffold.values import truth
 
 Stage = Literal["before", "task", "after"]
@@ -98,13 +101,11 @@ class Tasks:
             yield {"when": "true", **_as_mapping(entry)}, {"stage": "task"}
 
     def _migrations(self, stage: Stage) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-        before, now = release(self.old.name), release(self.new.name)
-        if before is None or now is None:
-            return
+        (source, before), (target, now) = self._version(self.old), self._version(self.new)
         extra: dict[str, Any] = {
             "stage": stage,
-            "version_from": self.old.name,
-            "version_to": self.new.name,
+            "version_from": source,
+            "version_to": target,
             "version_pep440_from": before,
             "version_pep440_to": now,
         }
@@ -123,6 +124,13 @@ class Tasks:
                     yield {"command": command, "when": "true"}, extra
             else:
                 yield {"when": self._default_condition(), **migration}, extra
+
+    def _version(self, template: Template) -> tuple[str, Version]:
+        """What a migration is told of `template`, as Copier counts: below any tag it is 0."""
+        if (known := released(template)) is not None:
+            return template.name, known
+        name = git.describe(self.evaluator.questionnaire.root, template.sha or template.ref)
+        return name or template.name, release(name or "") or Version("0")
 
     def _entries(self, setting: str) -> Iterable[Any]:
         entries: list[Any] = self.evaluator.questionnaire.settings.get(setting) or []

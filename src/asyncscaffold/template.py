@@ -152,7 +152,7 @@ def is_at_least(template: Template, other: Template) -> bool:
     """
     if template == other or (template.sha is not None and template.sha == other.sha):
         return True
-    ours, its = (release(version.name) for version in (template, other))
+    ours, its = released(template), released(other)
     if ours is not None and its is not None and ours >= its:
         return True
     directory = Path(template.url)
@@ -165,6 +165,19 @@ def is_at_least(template: Template, other: Template) -> bool:
         git.clone(source(other.url), clone, other.ref)
         newer, older = git.resolve(clone, template.ref), git.resolve(clone, "HEAD")
         return bool(newer and older and git.contains(clone, newer=newer, older=older))
+
+
+def released(template: Template) -> Version | None:
+    """The version of `template`: none where its name is a commit's, which may look like one.
+
+    `794a508` is the 508th alpha of 794 to PEP 440, and all of a commit's digits may be decimal.
+    """
+    if re.fullmatch("[0-9a-f]{4,64}", template.name):
+        if (template.sha or "").startswith(template.name):
+            return None
+        if template.sha is None and template.name not in git.tags(source(template.url)):
+            return None
+    return release(template.name)
 
 
 def release(name: str) -> Version | None:
