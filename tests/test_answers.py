@@ -92,6 +92,19 @@ def test_the_value_of_set_is_yaml(small: Path) -> None:
     assert "--set size=VALUE: '2020-13-45' is no YAML value" in message
 
 
+@pytest.mark.parametrize("text", ["no", "1.10", "007", "1:30", "0x1F", "null", "~", ""])
+def test_a_plain_word_of_set_is_text_where_text_is_asked(tmp_path: Path, text: str) -> None:
+    config = f"""a: {{type: str, default: x}}
+b: {{type: path, default: x}}
+c: {{type: str, multiselect: true, choices: ['{text}', x], default: [x]}}
+"""
+    template = write(tmp_path / "template", {"copier.yml": config, "x": ""})
+    item = text or "''"
+    sets = "--set", f"a={text}", "--set", f"b={text}", "--set", f"c=[{item}]"
+    answers = dry(template, "--defaults", *sets).json["answers"]
+    assert answers == {"a": text, "b": text, "c": [text]}
+
+
 def test_flag_and_set_that_disagree_are_refused(template: Path, small: Path) -> None:
     agree = ("--scale", "thousands", "--set", "scale=thousands", "--interfaces", "http,http")
     words = ("--template", template, "--defaults", "--json")

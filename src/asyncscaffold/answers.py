@@ -11,7 +11,7 @@ from typing import Any
 from asyncscaffold.errors import Usage
 from asyncscaffold.evaluation import Asked, Evaluation, Evaluator, Problem
 from asyncscaffold.questions import Questionnaire, load_answers
-from asyncscaffold.values import cast, flag_text, load_yaml
+from asyncscaffold.values import cast, flag_text, load_text, load_yaml
 
 Announce = Callable[[Asked, Evaluation], None]
 
@@ -58,7 +58,8 @@ def gather(questionnaire: Questionnaire, options: Namespace) -> Given:
             given.wrong(key, wrong)
         else:
             try:
-                _take(questionnaire, direct, key, load_yaml(value), given)
+                load = load_text if questionnaire.questions[key].is_text else load_yaml
+                _take(questionnaire, direct, key, load(value), given)
             except ValueError:
                 given.wrong(key, f"{value!r} is no YAML value; quote it")
     if options.answers:

@@ -30,6 +30,11 @@ class Question:
         return bool(self.spec.get("multiselect", False))
 
     @property
+    def is_text(self) -> bool:
+        """Whether its answers are text: `--set version=1.10` is no number then."""
+        return self.type in ("str", "path")
+
+    @property
     def computed(self) -> bool:
         """True when it is never asked: a name for an expression."""
         return self.spec.get("when", True) is False
@@ -45,7 +50,7 @@ class Question:
             return "true|false"
         choices = self.spec.get("choices")
         if not isinstance(choices, (dict, list)):
-            return "TEXT" if self.type in ("str", "path") else self.type.upper()
+            return "TEXT" if self.is_text else self.type.upper()
         held = choices.values() if isinstance(choices, dict) else choices
         values = [str(item["value"] if isinstance(item, dict) else item) for item in held]
         return ",".join(values) if self.multiselect else "|".join(values)

@@ -30,6 +30,17 @@ def load_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
+def load_text(text: str) -> Any:
+    """`text` as YAML whose plain words are text as they stand: `no`, `1.10` and `2024-01-01` too.
+
+    Raises `ValueError` as `load_yaml` does.
+    """
+    try:
+        return "" if (value := yaml.load(text, yaml.BaseLoader)) is None else value
+    except Exception as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
 def truth(value: Any) -> bool:
     """What a template's expression comes to as a condition: anything unknown is true, as in Copier.
 
