@@ -97,6 +97,7 @@ def test_a_file_that_does_not_render_is_named(here: Path, name: str, text: str, 
         ("a: [", "copier.yml cannot be read: while parsing"),
         ("- a\n- b", "copier.yml cannot be read: it holds no questions."),
         ("text", "copier.yml cannot be read: it holds no questions."),
+        ("on: x", "one of its keys is True to YAML"),
         ("a: !include {}", "copier.yml cannot be read"),
         ("--- !include /etc/passwd", "a path relative to the template"),
         ("--- !include ../here/../outside.yml", "leads out of the template"),
@@ -128,7 +129,8 @@ def test_a_broken_template_is_a_sentence(here: Path, config: str, named: str) ->
 
 
 def test_both_names_of_the_configuration_are_refused(here: Path) -> None:
-    refused(here, {"copier.yml": "", "copier.yaml": ""})
+    said = refused(here, {"copier.yml": "", "copier.yaml": ""})
+    assert "has both copier.yml and copier.yaml" in said
 
 
 def test_a_link_that_leads_out_is_refused(here: Path) -> None:
@@ -160,7 +162,8 @@ def test_an_answer_that_leads_out_is_refused(here: Path, answer: str) -> None:
 
 
 def test_an_answers_file_that_leads_out_is_refused(here: Path) -> None:
-    assert "does not render" in refused(here, FILES, "--answers-file", "../answers.yml")
+    assert make(here, FILES, "--answers-file", "../answers.yml").exit == 2
+    assert list(here.iterdir()) == []
     assert make(here, FILES, "--answers-file", "sub/answers.yml").exit == 0
 
 

@@ -188,7 +188,12 @@ def load_config(root: Path) -> dict[str, Any]:
             "This is no Copier template: it has no copier.yml and no *.jinja file.",
             "Give --template the root of a template, as for `copier copy`.",
         )
-    path = found[0]
+    path, *others = found
+    if others:
+        raise Refused(
+            f"The template has both {path.name} and {others[0].name}: which one counts?",
+            "Its author can mend this by removing one; another --ref may still work.",
+        )
     try:
         documents = _parse(path, root.resolve())
     except Exception as error:  # PyYAML raises more than its own errors
@@ -199,9 +204,15 @@ def load_config(root: Path) -> dict[str, Any]:
         if not isinstance(document, dict):
             raise Refused(f"The template's {path.name} cannot be read: it holds no questions.")
         for key, value in document.items():
+            if not isinstance(key, str):
+                raise Refused(
+                    f"The template's {path.name} cannot be read: one of its keys is {key!r} to "
+                    "YAML, and no text.",
+                    "Its author can mend this by quotes around the key, as for `on`, `yes` or `1`.",
+                )
             if key in JOINED and isinstance(value, list) and isinstance(merged.get(key), list):
                 value = merged[key] + value
-            merged[str(key)] = value
+            merged[key] = value
     return merged
 
 
