@@ -132,6 +132,14 @@ a: "{{ _external_data.parent.x | default('none') }}"
 """,
         {},
     ),
+    "what is recorded so far": (
+        """\
+a: x
+b: {type: str, when: false, default: y}
+c: "{{ _copier_answers.a }} {{ _copier_answers.b | default('-') }}"
+""",
+        {},
+    ),
     "strict": ('_envops: {undefined: jinja2.StrictUndefined}\na: "{{ b is defined }}"\n', {}),
     "own delimiters": (
         """\
@@ -207,6 +215,17 @@ def test_a_question_without_default_needs_an_answer(tmp_path: Path) -> None:
         "a": "it has no default: an answer is needed",
         "b": "it has no default: an answer is needed",
     }
+
+
+def test_a_default_that_is_text_is_read_once(tmp_path: Path) -> None:
+    config = """a: {type: yaml, default: '"b: c"'}\nd: {type: json, default: '"text"'}\n"""
+    found = evaluate(tmp_path, config, {}, defaults=True)
+    assert (found.answers, found.problems) == ({"a": "b: c", "d": "text"}, [])
+
+
+def test_no_secret_is_among_what_is_recorded_so_far(tmp_path: Path) -> None:
+    config = "s: {type: str, secret: true, default: z}\nb: \"{{ 's' in _copier_answers }}\"\n"
+    assert evaluate(tmp_path, config, {}, defaults=True).answers["b"] == "False"
 
 
 def test_an_answer_to_a_question_not_asked_is_listed(tmp_path: Path) -> None:

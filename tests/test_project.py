@@ -417,3 +417,44 @@ def test_a_commit_whose_digits_read_as_a_version_is_none(
     assert run("update", "--check", "--project", made).exit == 5
     assert run("update", "--project", made).exit == 0
     assert "_commit: v0.0.1\n" in (made / ".copier-answers.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "shown"),
+    [
+        ("{type: str, default: 'b: c'}", "{type: yaml, default: x}", "{'b': 'c'}"),
+        ("{type: yaml, default: '\"b: c\"'}", "{type: str, default: x}", "b: c"),
+        ("{type: str, default: '[1]'}", "{type: json, default: '{}'}", "[1]"),
+    ],
+)
+def test_an_answer_is_read_by_the_type_that_each_version_gives_it(
+    repo: TemplateRepo, project: Path, run: Run, then: str, now: str, shown: str
+) -> None:
+    lines = "files/a.jinja", "{{ a }}\n"
+    repo.release("v1.1.0", {"copier.yml": f"{COPIER_YML}a: {then}\n", lines[0]: lines[1]})
+    assert run("update", "--defaults", "--project", project).exit == 0
+    before = tree(project)
+    assert run("update", "--project", project).exit == 0
+    assert tree(project) == before
+    repo.release("v1.2.0", {"copier.yml": f"{COPIER_YML}a: {now}\n", lines[0]: "2 " + lines[1]})
+    assert run("update", "--project", project).exit == 0
+    assert (project / "a").read_text() == f"2 {shown}\n"
+
+
+def test_the_answer_to_a_question_that_is_dropped_is_still_seen(
+    repo: TemplateRepo, project: Path, run: Run
+) -> None:
+    assert run("add", "shiny", "--project", project).exit == 0
+    without = COPIER_YML.replace("shiny:\n  type: bool\n  default: false\n", "")
+    asked = "{% if shiny is defined and shiny %}glossy{% endif %}"
+    repo.release(
+        "v1.1.0",
+        {
+            "copier.yml": f"{without}polish: {{type: str, default: '{asked}', when: '{asked}'}}\n",
+            "files/readme.txt.jinja": "{{ shiny }} {{ polish }}\n",
+        },
+    )
+    assert run("update", "--defaults", "--project", project).exit == 0
+    assert (project / "readme.txt").read_text() == "True glossy\n"
+    answers = load_answers(project / ".copier-answers.yml")
+    assert ("shiny" in answers, answers["polish"]) == (False, "glossy")

@@ -21,6 +21,7 @@ from asyncscaffold.questions import Questionnaire, load_answers
 from asyncscaffold.renders import Side
 from asyncscaffold.tasks import Tasks, attempt, run
 from asyncscaffold.template import Template, checkout, find, is_at_least, is_shipped
+from asyncscaffold.values import reads_otherwise, uncast
 
 
 def change(options: Namespace) -> Outcome:
@@ -132,12 +133,13 @@ def _compute(project: Project, tasks: Tasks, place: Path, options: Namespace) ->
     """The whole merge, nothing of it written; an `Outcome` where there is nothing to do."""
     old, new, evaluator = tasks.old, tasks.new, tasks.evaluator
     questionnaire = evaluator.questionnaire
+    asked_then = _asked_then(project, old, new, questionnaire)
     if project.or_answers:
         several = project.answers, *project.or_answers
         shown = rendered.nearest(
             project.root,
             old,
-            [questionnaire.for_copier(answers) for answers in several],
+            [asked_then.for_copier(answers) for answers in several],
             project.answers_file,
             trust=options.trust,
         )
@@ -145,7 +147,8 @@ def _compute(project: Project, tasks: Tasks, place: Path, options: Namespace) ->
     given = gather(questionnaire, options)
     already = switch(evaluator, project.edited, options, given)
     extra = context(project.root.name, place, new, defaults=options.defaults)
-    evaluation = complete(evaluator, given, options, previous=project.edited, extra=extra)
+    previous = _previous(project, asked_then, questionnaire)
+    evaluation = complete(evaluator, given, options, previous=previous, extra=extra)
     document: dict[str, Any] = {
         "project": str(project.root),
         "from": old.name,
@@ -158,8 +161,14 @@ def _compute(project: Project, tasks: Tasks, place: Path, options: Namespace) ->
         return Outcome(document | merge.Plan().as_json(), text)
     files = merge.own_files(project.root)
     record = next_record(questionnaire, project.answers, evaluation.answers, files)
-    sides = Side(old, project.answers), Side(new, {**evaluation.answers, **record})
-    with renders.rendered(*sides, questionnaire, project.root.name, options) as (base, theirs):
+    # As in Copier, the answer to a question that this version drops is still seen by its files.
+    dropped = {k: v for k, v in project.edited.items() if k not in questionnaire.questions}
+    now = {**dropped, **evaluation.answers, **record}
+    sides = (
+        Side(old, asked_then.for_copier(project.answers)),
+        Side(new, questionnaire.for_copier(now)),
+    )
+    with renders.rendered(*sides, project.root.name, options) as (base, theirs):
         plan = merge.plan(
             base=base,
             theirs=theirs,
@@ -182,6 +191,31 @@ def _compute(project: Project, tasks: Tasks, place: Path, options: Namespace) ->
     by_hand = project.answers != project.edited
     known = merge.remembered_rendered(project.root) or (before if by_hand else None)
     return Move(project.root, head, plan, document, (known, after), evaluation.context, paths)
+
+
+def _asked_then(
+    project: Project, old: Template, new: Template, questionnaire: Questionnaire
+) -> Questionnaire:
+    """The old version's questions, where they may have another type for one of the answers."""
+    data = {question.key for question in questionnaire.questions.values() if question.is_data}
+    texts = {key: text for key, text in project.answers.items() if isinstance(text, str)}
+    if old == new or not (data & texts.keys() or any(map(reads_otherwise, texts.values()))):
+        return questionnaire
+    with checkout(old) as place:
+        return Questionnaire.load(place)
+
+
+def _previous(
+    project: Project, asked_then: Questionnaire, questionnaire: Questionnaire
+) -> dict[str, Any]:
+    """The project's answers, to be cast: text that came from YAML or JSON is not read once more."""
+    now, then = questionnaire.questions, asked_then.questions
+    return {
+        key: uncast(now[key].type, value)
+        if key in now and key in then and then[key].is_data
+        else value
+        for key, value in project.edited.items()
+    }
 
 
 def _old_template(project: Project, options: Namespace) -> Template:

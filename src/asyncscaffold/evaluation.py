@@ -14,7 +14,7 @@ from typing import Any
 from asyncscaffold.asked import Asked, Choice, Renderer
 from asyncscaffold.errors import Refused
 from asyncscaffold.questions import Question, Questionnaire
-from asyncscaffold.values import MISSING, cast, nearest
+from asyncscaffold.values import MISSING, cast, nearest, uncast
 
 __all__ = ["Asked", "Choice", "Evaluation", "Evaluator", "Problem"]
 
@@ -80,6 +80,7 @@ class Evaluator:
         }
         for question in self.questionnaire.questions.values():
             context = {**base, **result.context}
+            context["_copier_answers"] = self._remembered(context, result.computed)
             try:
                 asked = self._renderer.condition(question, "when", context)
                 if asked:
@@ -133,11 +134,20 @@ class Evaluator:
         elif asked.default is MISSING:
             result.problems.append(Problem(key, "it has no default: an answer is needed"))
         else:
-            value, wrong = self._check(asked, asked.default, context)
+            value, wrong = self._check(asked, uncast(asked.type, asked.default), context)
             if not wrong:
                 return value
             result.problems.append(Problem(key, f"its default cannot be taken: {wrong}"))
         return asked.default
+
+    def _remembered(
+        self, context: Mapping[str, Any], computed: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What would be recorded so far."""
+        settled = [key for key in self.questionnaire.questions if key not in computed]
+        known = {key: context[key] for key in settled if key in context}
+        origin = {key: context[key] for key in ("_commit", "_src_path") if context.get(key)}
+        return {**origin, **self.questionnaire.without_secrets(known)}
 
     def _shaped(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         """`answers` without those whose shape would break the template's expressions."""

@@ -206,6 +206,7 @@ def context(
         "_copier_python": sys.executable,
         "_copier_phase": "prompt",
         "_src_path": template.url,
+        "_commit": template.name if template.ref is not None else None,
     }
 
 

@@ -35,6 +35,11 @@ class Question:
         return self.type in ("str", "path")
 
     @property
+    def is_data(self) -> bool:
+        """Whether text given for it is read as YAML or JSON (a type may depend on answers)."""
+        return self.type not in CASTS or self.type in ("json", "yaml")
+
+    @property
     def computed(self) -> bool:
         """True when it is never asked: a name for an expression."""
         return self.spec.get("when", True) is False

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 from asyncscaffold import beside, merge, render
 from asyncscaffold.errors import Refused
 from asyncscaffold.evaluation import Evaluator
-from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import Template
 
 
 class Side(NamedTuple):
-    """A version of the template, and what it is rendered with."""
+    """A version of the template, and the answers that it is rendered with, as Copier takes them."""
 
     template: Template
     answers: Mapping[str, Any]
@@ -26,14 +25,14 @@ class Side(NamedTuple):
 
 @contextmanager
 def rendered(
-    base: Side, theirs: Side, questionnaire: Questionnaire, name: str, options: Namespace
+    base: Side, theirs: Side, name: str, options: Namespace
 ) -> Iterator[tuple[Path, Path]]:
     """base and theirs, rendered into directories called `name`, as the project is."""
 
     def one(side: Side, into: Path) -> Callable[[], None]:
         return lambda: render.render(
             side.template,
-            questionnaire.for_copier(side.answers),
+            side.answers,
             into,
             answers_file=options.answers_file,
             trust=options.trust,

@@ -77,6 +77,14 @@ def uncast(type_name: str, value: Any) -> Any:
     return yaml.safe_dump(value, default_style='"', width=10**9).removesuffix("\n")
 
 
+def reads_otherwise(text: str) -> bool:
+    """Whether `text` comes to something else once it is read as YAML."""
+    try:
+        return bool(load_yaml(text) != text)
+    except ValueError:
+        return True
+
+
 def _to_bool(value: Any) -> bool:
     text = str(value).strip().lower()
     if text in TRUE | FALSE:
