@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 from asyncscaffold import place, staging
-from tests.helpers import FILES, call, command, commit, environment, git, leftovers, tool, write
+from tests.helpers import (
+    FILES,
+    call,
+    command,
+    commit,
+    environment,
+    git,
+    leftovers,
+    process,
+    tool,
+    write,
+)
 
 COPIER_YML = FILES["copier.yml"]
 
@@ -251,3 +262,35 @@ def test_what_is_listed_is_every_file_but_gits(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("b")
     listed = [file.as_posix() for file in place.files_of(tmp_path)]
     assert listed == ["a", "b/.gitignore", "b/c", "link"]
+
+
+def test_a_stop_that_the_template_takes_for_a_failure_is_a_stop(
+    small: Path, here: Path, tmp_path: Path
+) -> None:
+    write(
+        tmp_path / "extensions",
+        {
+            "stubborn.py": """\
+import os, signal, sys
+from jinja2.ext import Extension
+
+class Stubborn(Extension):
+    def __init__(self, environment):
+        super().__init__(environment)
+        if "copier" in sys.modules:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except BaseException:
+                raise ValueError("not now")
+"""
+        },
+    )
+    with (small / "copier.yml").open("a") as file:
+        file.write("_jinja_extensions: [stubborn.Stubborn]\n")
+    commit(small, "three", "v2")
+    path = os.pathsep.join([str(tmp_path / "extensions"), os.environ.get("PYTHONPATH", "")])
+    done = process(
+        *("new", "p", "--template", small, "--trust", "--defaults"), cwd=here, PYTHONPATH=path
+    )
+    assert done.exit == 128 + signal.SIGTERM, done.out
+    assert list(here.iterdir()) == []

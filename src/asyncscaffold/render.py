@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
 
-from asyncscaffold import git
+from asyncscaffold import git, stop
 from asyncscaffold.errors import ROOM, Refused, full_disk
 from asyncscaffold.questions import Questionnaire
 from asyncscaffold.template import PUBLIC_URL, Template, checkout, expand, stand_in
@@ -81,6 +81,7 @@ def render(
                 refuse_code(Questionnaire.load(root))
             raise
         except Exception as error:
+            stop.again()
             if full := full_disk(str(error), into):
                 raise Refused(f"{into} can't be written: {full}.", ROOM) from error
             raise Refused(

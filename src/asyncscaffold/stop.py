@@ -14,6 +14,7 @@ from asyncscaffold.errors import Stopped
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 CHILDREN_SECONDS = 5
+_received: int | None = None
 
 
 class Stop(SystemExit):
@@ -26,7 +27,8 @@ def listening() -> Iterator[None]:
 
     A signal that the caller ignores (nohup, a shell's background job) stays ignored.
     """
-    before = {}
+    global _received
+    before, _received = {}, None
     if threading.current_thread() is threading.main_thread():
         for name in _NAMES:
             number = getattr(signal, name, None)
@@ -75,8 +77,20 @@ def _pass(number: int, frame: Any) -> None:
     """Ignores a signal."""
 
 
+def again() -> None:
+    """Raise what a signal raised once more, where other code on its way up made a failure of it."""
+    if _received is not None:
+        _stop(_received)
+
+
 def _raise(number: int, frame: Any) -> NoReturn:
+    global _received
     hold()
+    _received = number
+    _stop(number)
+
+
+def _stop(number: int) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise Stop(number)
